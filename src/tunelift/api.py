@@ -1,0 +1,180 @@
+"""The public API: six functions over the rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunelift.comparison.compare import compare as compare_samples
+from tunelift.comparison.records import Comparison
+from tunelift.core.cache import cache_folder
+from tunelift.core.errors import UserError, nearest
+from tunelift.core.files import content_hash
+from tunelift.core.recipe import Prompting, Recipe, Tune, load_recipe
+from tunelift.core.records import Example
+from tunelift.core.seeds import generator
+from tunelift.core.store import timestamp
+from tunelift.data.examples import load_examples
+from tunelift.data.tasks import Task, load_task
+from tunelift.evaluation.evaluate import Evaluation, evaluate_model
+from tunelift.evaluation.results import results_record, write_evaluation
+from tunelift.models.load import LanguageModel, load_model
+from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompt
+from tunelift.report.record import RunReport
+from tunelift.tuning.tune import tune_model
+
+__all__ = ["compare", "evaluate", "evaluate_files", "load_model", "load_task", "run", "tune"]
+
+
+def tune(
+    model: LanguageModel, task: Task, *, seed: int = 7, folder: str | Path | None = None, **settings: Any
+) -> LanguageModel:
+    """Tune a model on the training split of a task.
+
+    Args:
+        model: The base model. It stays as it is; a copy is tuned.
+        task: What to tune on.
+        seed: Decides order, initial adapter and dropout.
+        folder: Where checkpoints and the tuned model go; by default a folder of the cache that belongs to exactly
+            these inputs. Tuning that was interrupted goes on there, and one that is done is not done again.
+        **settings: Keys of the recipe's `tune` section, for example ``epochs=2, learning_rate=1e-3``.
+
+    Returns:
+        The tuned model.
+
+    Raises:
+        UserError: A setting is unknown or has the wrong type.
+
+    Example:
+        >>> tuned = tune(load_model("bundled/smollm2-135m-instruct"), load_task("task.yaml"), epochs=2)  # doctest: +SKIP
+    """
+    unknown = [name for name in settings if name not in Tune.model_fields]
+    if unknown:
+        raise UserError(f"tune({unknown[0]}=...)", "is not a setting", nearest(unknown[0], Tune.model_fields))
+    chosen = Tune.model_validate(settings)
+    data = load_examples(task, cache_folder() / "splits")
+    style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
+    training = [training_prompt(style, example, []) for example in data.splits.train]
+    validation = [training_prompt(style, example, []) for example in data.splits.validation]
+    if folder is None:
+        prompts = [prompt.token_ids for prompt in training + validation]
+        key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])
+        folder = cache_folder() / "tuned" / key[:16]
+    result = Path(folder) / "model"
+    if not (result / "tuning.json").is_file():
+        copy = load_model(model.name, chosen.precision, accept_terms=True)
+        tune_model(copy, training, validation, chosen, seed, Path(folder))
+    return load_model(str(result), chosen.precision, accept_terms=True)
+
+
+def evaluate(
+    model: LanguageModel,
+    task: Task,
+    *,
+    shots: int | None = None,
+    select: str = "random",
+    limit: int | None = None,
+    condition: str | None = None,
+    seed: int = 7,
+) -> Evaluation:
+    """Let a model answer the test items of a task.
+
+    Args:
+        model: The model.
+        task: The task.
+        shots: Number of demonstrations; by default the task's own, otherwise none.
+        select: How demonstrations are chosen: "random", "balanced" or "bm25".
+        limit: Use only this many items, a seeded random subset.
+        condition: Name of the condition; by default the model's name and the prompting.
+        seed: Seed of the demonstrations and of the subset.
+
+    Returns:
+        The samples with their scores; ``print`` shows the means.
+    """
+    prompting = Prompting.model_validate({"shots": (task.num_fewshot or 0) if shots is None else shots, "select": select})
+    data = load_examples(task, cache_folder() / "splits")
+    items = draw_items(data.splits.test, limit, seed)
+    style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
+    prompts = answer_prompts(style, prompting, items, data.splits.train, seed)
+    name = condition or f"{Path(model.name).name} {prompting.shots}-shot"
+    return evaluate_model(model, style, items, prompts, name)
+
+
+def draw_items(items: list[Example], limit: int | None, seed: int) -> list[Example]:
+    """All items, or a seeded random subset that is the same for every condition."""
+    return generator(seed, "limit").sample(items, limit) if limit and limit < len(items) else items
+
+
+def compare(baseline: Evaluation, candidate: Evaluation, *, seed: int = 7) -> Comparison:
+    """Compare two evaluations of the same items; positive effects mean that the candidate is better."""
+    first, second = baseline.condition, candidate.condition
+    if first == second:
+        first, second = f"{first} (baseline)", f"{second} (candidate)"
+    samples = {first: baseline.samples, second: candidate.samples}
+    return compare_samples(samples, [(second, first)], baseline.task, seed)
+
+
+def run(
+    recipe: str | Path | Recipe, folder: str | Path | None = None, *, accept_terms: bool = False, **overrides: Any
+) -> RunReport:
+    """Carry a recipe through the whole loop; see `tunelift.pipeline.run`.
+
+    Args:
+        recipe: A recipe, or the path of a recipe file.
+        folder: The run directory; by default ``runs/NAME``.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+        **overrides: Top-level keys of the recipe, for example ``seed=8``.
+    """
+    from tunelift import pipeline
+    from tunelift.cli import run_name
+
+    if isinstance(recipe, Recipe):
+        name = Path(recipe.task).stem
+    else:
+        name = run_name(Path(recipe))
+        recipe = load_recipe(Path(recipe), [f"{key}={value}" for key, value in overrides.items()])
+    return pipeline.run(recipe, Path(folder) if folder else Path("runs") / name, accept_terms)
+
+
+def evaluate_files(
+    model_name: str,
+    tasks: Sequence[Path],
+    *,
+    shots: int | None,
+    limit: int | None,
+    folder: Path,
+    chat: bool,
+    log_samples: bool,
+    seed: int,
+    accept_terms: bool,
+) -> list[tuple[Evaluation, dict[str, Any]]]:
+    """What ``tunelift evaluate`` does: one model on several task files, written in the harness's layout.
+
+    Args:
+        model_name: What to load.
+        tasks: Task files.
+        shots: Number of demonstrations; None for each task's own.
+        limit: Use only this many items of each task.
+        folder: Results go into a folder of it that is named after the model.
+        chat: Render tasks of the harness as chats, too.
+        log_samples: Write the samples files.
+        seed: Seed of demonstrations and subsets.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+
+    Returns:
+        Every evaluation with the content of its results file.
+    """
+    loaded = [load_task(path) for path in tasks]
+    model = load_model(model_name, accept_terms=accept_terms)
+    target = folder / "".join("__" if letter in '"<>:/|\\?*[]' else letter for letter in model_name)
+    results = []
+    for task in loaded:
+        chosen = task.model_copy(update={"render": "chat"}) if chat else task
+        evaluation = evaluate(model, chosen, shots=shots, limit=limit, seed=seed)
+        used = (task.num_fewshot or 0) if shots is None else shots
+        files = write_evaluation(evaluation, chosen, used, target, {"config": {"seed": seed, "limit": limit}})
+        if not log_samples:
+            next(file for file in files if file.suffix == ".jsonl").unlink()
+        results.append((evaluation, results_record(evaluation, chosen, used, timestamp(), {})))
+    return results

@@ -1,0 +1,265 @@
+"""The command line: parse, call one function, print."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tunelift import __version__
+from tunelift.core.errors import UserError
+
+EXIT_DONE, EXIT_FELL_SHORT, EXIT_USER_ERROR = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit status: 0 done; 1 done, and something that was to be checked fell short; 2 the user must change
+        something.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.call(options) or EXIT_DONE)
+    except UserError as error:
+        if options.debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tunelift",
+        description="Tune a language model on instruction data and measure, with evidence, what it gained.",
+        epilog="exit status: 0 done; 1 done, but something to be checked fell short; 2 something must be changed",
+    )
+    parser.add_argument("--version", action="version", version=f"tunelift {__version__}")
+    parser.set_defaults(debug=False)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(verbs)
+    _add_check(verbs)
+    _add_tune(verbs)
+    _add_evaluate(verbs)
+    _add_compare(verbs)
+    _add_report(verbs)
+    _add_export(verbs)
+    _add_serve(verbs)
+    _add_doctor(verbs)
+    return parser
+
+
+def _verb(verbs: Any, name: str, call: Any, summary: str, *, model: bool = True) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=summary)
+    parser.set_defaults(call=call)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    if model:
+        parser.add_argument(
+            "--accept-terms", action="store_true", help="accept the terms of use of a bundled model that has such"
+        )
+    return parser
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=Path, help="the recipe (YAML)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key: --set tune.epochs=3")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="run directory (default: runs/NAME of the recipe)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def _recipe_and_folder(options: argparse.Namespace) -> tuple[Any, Path]:
+    from tunelift.core.recipe import load_recipe
+
+    recipe = load_recipe(options.recipe, options.set)
+    return recipe, options.output or Path("runs") / run_name(options.recipe)
+
+
+def run_name(recipe: Path) -> str:
+    """Name of a run: the folder of a file that is called recipe.yaml, the file's own name otherwise."""
+    return recipe.resolve().parent.name if recipe.stem == "recipe" else recipe.stem
+
+
+def _add_run(verbs: Any) -> None:
+    summary = "the whole loop: check, baselines, tuning, evaluation, comparison, report"
+    _add_recipe(_verb(verbs, "run", _run, summary))
+
+
+def _run(options: argparse.Namespace) -> None:
+    recipe, folder = _recipe_and_folder(options)
+    quiet_libraries()
+    from tunelift.pipeline import run
+    from tunelift.report.summary import summary_text
+
+    result = run(recipe, folder, options.accept_terms)
+    print(json.dumps(result.comparison.to_dict(), ensure_ascii=False) if options.json else summary_text(result))
+
+
+def _add_check(verbs: Any) -> None:
+    _add_recipe(_verb(verbs, "check", _check, "look at data and prompts, and show which tokens are trained on"))
+
+
+def _check(options: argparse.Namespace) -> None:
+    recipe, folder = _recipe_and_folder(options)
+    quiet_libraries()
+    from tunelift.pipeline import check_only
+    from tunelift.report.preview import check_text
+
+    checked = check_only(recipe, folder, options.accept_terms)
+    if options.json:
+        print(json.dumps(checked.to_dict(), ensure_ascii=False))
+    else:
+        print(check_text(checked, colour=sys.stdout.isatty()))
+
+
+def _add_tune(verbs: Any) -> None:
+    _add_recipe(_verb(verbs, "tune", _tune, "only check and tuning of a recipe"))
+
+
+def _tune(options: argparse.Namespace) -> None:
+    recipe, folder = _recipe_and_folder(options)
+    quiet_libraries()
+    from tunelift.pipeline import tune_only
+
+    tuning = tune_only(recipe, folder, options.accept_terms)
+    losses = tuning["validation_losses"]
+    text = f"{tuning['steps']} steps, best validation loss {min(losses):.4f} at step {tuning['best_step']}: {folder / 'model'}"
+    print(json.dumps(tuning) if options.json else text)
+
+
+def _add_evaluate(verbs: Any) -> None:
+    parser = _verb(verbs, "evaluate", _evaluate, "answer the test items of a task with a model")
+    parser.add_argument("--model", required=True, help="bundled/..., folder, .gguf file, run directory or hub id")
+    parser.add_argument("--tasks", required=True, help="task files, separated by commas")
+    parser.add_argument("--num_fewshot", type=int, help="demonstrations (default: the task's, otherwise 0)")
+    parser.add_argument("--limit", type=int, help="a seeded random subset of the items")
+    parser.add_argument("--output_path", type=Path, default=Path("results"), help="where results and samples go")
+    parser.add_argument("--apply_chat_template", action="store_true", help="render a task of the harness as a chat")
+    parser.add_argument("--log_samples", action="store_true", help="write every item with its answer")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    quiet_libraries()
+    from tunelift.api import evaluate_files
+
+    results = evaluate_files(
+        options.model,
+        [Path(task) for task in options.tasks.split(",")],
+        shots=options.num_fewshot,
+        limit=options.limit,
+        folder=options.output_path,
+        chat=options.apply_chat_template,
+        log_samples=options.log_samples,
+        seed=options.seed,
+        accept_terms=options.accept_terms,
+    )
+    for evaluation, record in results:
+        print(json.dumps(record, ensure_ascii=False) if options.json else evaluation)
+
+
+def _add_compare(verbs: Any) -> None:
+    parser = _verb(verbs, "compare", _compare, "compare two samples files, ours or the harness's", model=False)
+    parser.add_argument("baseline", type=Path, help="samples_*.jsonl, or a folder with one")
+    parser.add_argument("candidate", type=Path, help="samples_*.jsonl, or a folder with one")
+    parser.add_argument("--metric", help="which metric (default: acc, or the only one)")
+    parser.add_argument("--filter", help="which filter of the harness, where there are several")
+    parser.add_argument("--json", action="store_true", help="print the comparison as JSON on standard output")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from tunelift.comparison.reading import compare_files
+
+    comparison = compare_files(options.baseline, options.candidate, options.metric, options.filter)
+    print(json.dumps(comparison.to_dict(), ensure_ascii=False) if options.json else comparison)
+
+
+def _add_report(verbs: Any) -> None:
+    parser = _verb(verbs, "report", _report, "show the summary of a finished run again", model=False)
+    parser.add_argument("run", type=Path, help="the run directory")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from tunelift.core.store import read_store
+
+    print((read_store(options.run).files("report")[0].parent / "summary.txt").read_text(encoding="utf-8"), end="")
+
+
+def _add_export(verbs: Any) -> None:
+    parser = _verb(verbs, "export", _export, "save the tuned model of a run for use elsewhere, and check it")
+    parser.add_argument("run", type=Path, help="the run directory")
+    parser.add_argument("--to", choices=["merged"], required=True, help="merged: adapter merged into the weights, float32")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: RUN/export/merged)")
+    parser.add_argument("--json", action="store_true", help="print the check as JSON on standard output")
+
+
+def _export(options: argparse.Namespace) -> int:
+    quiet_libraries()
+    from dataclasses import asdict
+
+    from tunelift.pipeline import export
+
+    check = export(options.run, options.output or options.run / "export" / options.to, options.accept_terms)
+    print(json.dumps(asdict(check)) if options.json else check)
+    return EXIT_DONE if check.flips == 0 else EXIT_FELL_SHORT
+
+
+def _add_serve(verbs: Any) -> None:
+    parser = _verb(verbs, "serve", _serve, "serve a model through an OpenAI-compatible API")
+    parser.add_argument("model", help="a run directory, or any model")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    quiet_libraries()
+    from tunelift.pipeline import serve
+
+    serve(options.model, options.host, options.port, options.accept_terms)
+
+
+def _add_doctor(verbs: Any) -> None:
+    parser = _verb(verbs, "doctor", _doctor, "what this machine has, and what is installed")
+    parser.add_argument(
+        "--install", action="append", default=[], metavar="NAME",
+        help="install a bundled model or data set; `bundled` installs all that are free",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON on standard output")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from tunelift.doctor import examine, install
+
+    for name in options.install:
+        install(name, options.accept_terms)
+    findings = examine()
+    if options.json:
+        print(json.dumps(findings, ensure_ascii=False))
+    else:
+        print("\n".join(f"{name:<32} {state}" for name, state in findings.items()))
+    return EXIT_DONE
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries from printing what concerns their developers; our own lines and bars remain."""
+    import warnings
+
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""What a comparison found, as records that survive a round trip through JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tunelift.statistics.intervals import Interval
+from tunelift.statistics.paired import PairedResult
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionScore:
+    """How one condition did.
+
+    Attributes:
+        name: Name of the condition.
+        system: What answered: "base", "tuned", "majority" and so on.
+        items: Number of items.
+        score: Mean of the metric of the comparison.
+        interval: Its interval; None when the data cannot give one.
+        balanced_accuracy: Mean accuracy over the classes; None when the items do not share one set of choices.
+        choice_accuracy: Accuracy by log-probability; None when choices were not scored.
+        unparsed: Answers from which nothing could be parsed; they count as wrong.
+        truncated: Answers that were cut off; None when the samples do not say.
+    """
+
+    name: str
+    system: str
+    items: int
+    score: float
+    interval: Interval | None
+    balanced_accuracy: float | None
+    choice_accuracy: float | None
+    unparsed: int
+    truncated: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One condition against another. Positive effects mean that the candidate is better.
+
+    Attributes:
+        candidate: Name of the condition in question.
+        baseline: Name of the condition that it is held against.
+        metric: Name of the score.
+        result: Effect on the score, with interval and p-value.
+        balanced: Effect on the balanced accuracy; None when the items do not share one set of choices.
+        detectable_effect: The smallest effect that this test set could show; None when it could show none.
+        format_gain: Part of the effect that comes from answers in the right form; None without choice scores.
+        ability_gain: Part of the effect that comes from preferring the right choice; None without choice scores.
+        won: Ids of the items on which the candidate scores higher.
+        lost: Ids of the items on which the baseline scores higher.
+    """
+
+    candidate: str
+    baseline: str
+    metric: str
+    result: PairedResult
+    balanced: PairedResult | None
+    detectable_effect: float | None
+    format_gain: float | None
+    ability_gain: float | None
+    won: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Several conditions on identical items.
+
+    Attributes:
+        task: Name of the task.
+        metric: Name of the score.
+        items: Number of items.
+        groups: Number of groups that items belong to; None when they are independent.
+        conditions: Every condition, in the order in which they were given.
+        contrasts: The planned contrasts, in the order in which they were planned.
+    """
+
+    task: str
+    metric: str
+    items: int
+    groups: int | None
+    conditions: tuple[ConditionScore, ...]
+    contrasts: tuple[Contrast, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain data, numbers with 10 significant digits."""
+        return _rounded(asdict(self))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Comparison:
+        """The comparison that `to_dict` wrote."""
+        conditions = tuple(
+            ConditionScore(**{**condition, "interval": _interval(condition["interval"])})
+            for condition in data["conditions"]
+        )
+        return cls(**{**data, "conditions": conditions, "contrasts": tuple(map(_contrast, data["contrasts"]))})
+
+    def __str__(self) -> str:
+        scale = 100 if all(0 <= condition.score <= 1 for condition in self.conditions) else 1
+        groups = f" in {self.groups} groups" if self.groups else ""
+        width = max(len(condition.name) for condition in self.conditions)
+        lines = [f"{self.task}: {self.items} items{groups}, identical for every condition; metric {self.metric}"]
+        lines += [_condition_line(condition, width, scale) for condition in self.conditions]
+        lines += [_contrast_line(contrast, scale) for contrast in self.contrasts]
+        return "\n".join(lines)
+
+
+def _condition_line(condition: ConditionScore, width: int, scale: float) -> str:
+    interval = condition.interval
+    line = f"  {condition.name:<{width}}  {condition.score * scale:6.1f}"
+    line += f"  ({interval.low * scale:.1f} to {interval.high * scale:.1f})" if interval else "  (no interval)"
+    counts = [(condition.unparsed, "not parsed"), (condition.truncated, "cut off")]
+    notes = [f"{count} answers {what}" for count, what in counts if count]
+    return line + (f"  {', '.join(notes)}" if notes else "")
+
+
+def _contrast_line(contrast: Contrast, scale: float) -> str:
+    result, interval = contrast.result, contrast.result.interval
+    line = f"{contrast.candidate} vs {contrast.baseline}: {result.effect * scale:+.1f}"
+    line += f" ({interval.low * scale:+.1f} to {interval.high * scale:+.1f})" if interval else " (no interval)"
+    line += ", p < 0.0001" if result.p < 0.0001 else f", p = {result.p:.2g}"
+    if contrast.format_gain is not None and contrast.ability_gain is not None:
+        line += f", format {contrast.format_gain * scale:+.1f}, ability {contrast.ability_gain * scale:+.1f}"
+    if result.p > 0.05:
+        smallest = contrast.detectable_effect
+        shown = f"{smallest * scale:.1f}" if smallest is not None else "none"
+        line += f"; no difference could be shown (smallest effect that these items could show: {shown})"
+    return line
+
+
+def _contrast(data: dict[str, Any]) -> Contrast:
+    results = {name: _result(data[name]) for name in ("result", "balanced")}
+    return Contrast(**{**data, **results, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
+
+
+def _result(data: dict[str, Any] | None) -> PairedResult | None:
+    return PairedResult(**{**data, "interval": _interval(data["interval"])}) if data else None
+
+
+def _interval(data: dict[str, Any] | None) -> Interval | None:
+    return Interval(**data) if data else None
+
+
+def _rounded(value: Any) -> Any:
+    """Floats to 10 significant digits, so that the last bits of a sum do not change a file."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.10g}") if isinstance(value, float) else value

@@ -1,0 +1,69 @@
+"""What this machine has, and which precision it computes fast."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def cpu_flags() -> frozenset[str]:
+    """The instruction-set flags of the processor; empty where the system does not tell."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return frozenset(line.partition(":")[2].split())
+    except OSError:
+        pass
+    return frozenset()
+
+
+def device() -> str:
+    """The device to compute on: "cuda", "mps" or "cpu"."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def fast_precision() -> str:
+    """The precision whose matrix products this machine does fastest: "bfloat16" or "float32".
+
+    bfloat16 pays on a CPU only with instructions for its products (AMX, AVX512-BF16); without them it is
+    several times slower than float32.
+    """
+    import torch
+
+    if device() == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if cpu_flags() & {"amx_bf16", "avx512_bf16", "bf16"} else "float32"
+
+
+def peak_memory_bytes() -> int:
+    """The largest resident size that this process has had, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def describe() -> dict[str, Any]:
+    """The machine as the run record keeps it."""
+    import torch
+
+    kind = device()
+    name = torch.cuda.get_device_name() if kind == "cuda" else platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if kind == "cpu" and line.startswith("model name"):
+            name = line.partition(":")[2].strip()
+            break
+    return {
+        "device": kind,
+        "name": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": fast_precision(),
+        "system": platform.platform(),
+    }

@@ -1,0 +1,205 @@
+"""The recipe: one strict YAML file that says everything about a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+
+from tunelift.core.config import Strict, apply_override, build, read_yaml
+from tunelift.core.errors import UserError, nearest
+
+
+class Lora(Strict):
+    """Low-rank adapters on all linear layers (Hu et al. 2021).
+
+    Attributes:
+        rank: Rank of the update.
+        alpha: Scale of the update is alpha / rank.
+        dropout: Dropout on the adapter's input.
+    """
+
+    rank: PositiveInt = 16
+    alpha: PositiveFloat = 32.0
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+
+class Full(Strict):
+    """Every weight is tuned."""
+
+
+class Method(Strict):
+    """How weights change: exactly one of the methods."""
+
+    lora: Lora | None = None
+    full: Full | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Method:
+        if (self.lora is None) == (self.full is None):
+            raise ValueError('needs exactly one method - write "lora: {rank: 16}" or "full: {}"')
+        return self
+
+
+class CrossEntropy(Strict):
+    """Token-level cross-entropy on the supervised tokens."""
+
+
+class Objective(Strict):
+    """What is minimised."""
+
+    cross_entropy: CrossEntropy = Field(CrossEntropy(), alias="cross-entropy")
+
+
+class Tune(Strict):
+    """How the model is tuned.
+
+    Attributes:
+        method: LoRA or full.
+        objective: What is minimised.
+        learning_rate: Peak of the schedule.
+        schedule: Course of the learning rate after warm-up.
+        warmup: Share of the steps over which the learning rate rises.
+        epochs: Passes over the training split.
+        batch_size: Examples per optimizer step, whatever the hardware.
+        weight_decay: Decoupled weight decay of AdamW.
+        max_gradient_norm: Gradients are clipped to this norm.
+        evaluations_per_epoch: How often the validation loss is measured.
+        patience: Tuning stops after this many evaluations without a better validation loss.
+        checkpoint_steps: A checkpoint is written every so many optimizer steps.
+        precision: Precision of the weights that are computed with; "auto" takes what this machine does fast.
+    """
+
+    method: Method = Method(lora=Lora())
+    objective: Objective = Objective()
+    learning_rate: PositiveFloat = 2.0e-4
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: float = Field(0.1, ge=0, lt=1)
+    epochs: PositiveInt = 2
+    batch_size: PositiveInt = 32
+    weight_decay: float = Field(0.0, ge=0)
+    max_gradient_norm: PositiveFloat = 1.0
+    evaluations_per_epoch: PositiveInt = 1
+    patience: PositiveInt = 3
+    checkpoint_steps: PositiveInt = 10
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class Prompting(Strict):
+    """What stands before the question.
+
+    Attributes:
+        shots: Number of demonstrations.
+        select: How they are chosen from the training split: "random" and "balanced" (over the answers) show the
+            same ones before every item, "bm25" the most similar to each item.
+    """
+
+    shots: int = Field(0, ge=0)
+    select: Literal["random", "balanced", "bm25"] = "random"
+
+
+System = Literal["majority", "tfidf", "base", "tuned"]
+
+
+class Condition(Strict):
+    """A system and a prompting; its name in the recipe is its directory in the run."""
+
+    system: System
+    prompting: Prompting = Prompting()
+
+
+BUILT_IN_CONDITIONS: dict[str, dict[str, Any]] = {
+    "majority": {"system": "majority"},
+    "tfidf": {"system": "tfidf"},
+    "zero-shot": {"system": "base"},
+    "few-shot": {"system": "base", "prompting": {"shots": 4}},
+    "tuned": {"system": "tuned"},
+}
+
+
+class Recipe(Strict):
+    """A run: a comparison of conditions on identical items.
+
+    Attributes:
+        model: Hub id, folder, .gguf file, or ``bundled/...``.
+        task: Path of a task file, relative to the recipe.
+        conditions: Name to system and prompting.
+        tune: How the model is tuned.
+        limit: Use only this many test items, a seeded random subset that is the same for all conditions.
+        seed: Every random draw of the run is derived from it. The splits have a seed of their own, in the task.
+    """
+
+    model: str
+    task: str
+    conditions: dict[str, Condition] = Field(
+        default_factory=lambda: {name: Condition.model_validate(spec) for name, spec in BUILT_IN_CONDITIONS.items()}
+    )
+    tune: Tune = Tune()
+    limit: PositiveInt | None = None
+    seed: int = 7
+
+    @field_validator("conditions", mode="before")
+    @classmethod
+    def _expand_short_names(cls, value: Any) -> Any:
+        """``few-shot: {shots: 4}`` becomes the built-in system with that prompting."""
+        if not isinstance(value, dict):
+            return value
+        expanded = {}
+        for name, spec in value.items():
+            spec = {} if spec is None else spec
+            if not isinstance(spec, dict) or "system" in spec:
+                expanded[name] = spec
+                continue
+            if name not in BUILT_IN_CONDITIONS:
+                hint = f'{nearest(name, BUILT_IN_CONDITIONS)}, or give a system: {{system: base, prompting: {{shots: 8}}}}'
+                raise ValueError(f'"{name}" is not a built-in condition - {hint}')
+            built_in = BUILT_IN_CONDITIONS[name]
+            prompting = {**built_in.get("prompting", {}), **spec.get("prompting", {})}
+            prompting |= {key: item for key, item in spec.items() if key != "prompting"}
+            expanded[name] = {"system": built_in["system"], "prompting": prompting}
+        return expanded
+
+    @field_validator("conditions")
+    @classmethod
+    def _check_names(cls, value: dict[str, Condition]) -> dict[str, Condition]:
+        for name in value:
+            if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
+                raise ValueError(f'"{name}" cannot name a directory - use letters, digits, "-", "_" and "."')
+        if not value:
+            raise ValueError("is empty - name at least one condition, for example zero-shot: {}")
+        return value
+
+
+def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
+    """Read a recipe file.
+
+    Args:
+        path: The YAML file.
+        overrides: ``key.key=value`` settings from the command line.
+
+    Returns:
+        The recipe, its task path made relative to the current directory.
+
+    Raises:
+        UserError: Something in the file or in an override is wrong.
+    """
+    data, lines = read_yaml(path)
+    for override in overrides or []:
+        apply_override(data, override)
+    recipe = build(Recipe, data, path, lines)
+    task = Path(recipe.task)
+    beside = path.parent / task
+    if not task.is_absolute():
+        task = beside
+    if not task.is_file():
+        where = f"{path}:{lines.get(('task',), 1)}"
+        raise UserError(where, f'task file "{recipe.task}" not found', f"paths are relative to {path.parent or '.'}")
+    return recipe.model_copy(update={"task": str(task)})
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe with every default, as YAML."""
+    data = recipe.model_dump(by_alias=True, exclude_none=True)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)

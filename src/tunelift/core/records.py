@@ -1,0 +1,139 @@
+"""The records that flow through a run, in one direction: example, prompt, sample."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record comes from, so that every later record can be traced back.
+
+    Attributes:
+        file: The file, or the name of the bundled or hub data set.
+        row: The row in it; the first is 1, as editors count lines.
+    """
+
+    file: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of instruction data.
+
+    Attributes:
+        id: Unique within the task, and stable: it depends on the row, not on the split.
+        fields: The row as it was read.
+        target: The reference answer.
+        source: File and row.
+        choices: The possible answers, where the task has such.
+        group: The cluster it belongs to (document, dialogue, author); statistics resample whole groups.
+    """
+
+    id: str
+    fields: dict[str, Any]
+    target: str
+    source: Source
+    choices: tuple[str, ...] | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The examples of a task by what they are for. No two parts share an item or a near duplicate of one."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One example as the model sees it.
+
+    Attributes:
+        example_id: The example it was rendered from.
+        text: The rendered text, control tokens included.
+        token_ids: The token ids of the text, and behind them those of the completion when it is a training prompt.
+        supervised: For every token, whether it is trained on. All False for a prompt that is to be answered.
+        template: Name of the instruction template.
+        demonstrations: Ids of the examples shown in it.
+    """
+
+    example_id: str
+    text: str
+    token_ids: tuple[int, ...]
+    supervised: tuple[bool, ...]
+    template: str = "default"
+    demonstrations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One answer to one item under one condition.
+
+    Attributes:
+        example_id: The item.
+        doc_id: Its position in the test split.
+        doc: Its fields.
+        target: The reference answer.
+        condition: Name of the condition.
+        prompt: The rendered prompt; empty for systems that are not language models.
+        output: The raw answer.
+        answer: The parsed answer, or None when nothing could be parsed.
+        finish_reason: "stop" (the model ended its turn), "length" (it was cut off) or "prediction" (a classifier).
+        choices: The possible answers, in the order of `logprobs`.
+        logprobs: Log-probability of each choice given the prompt, in nats, summed over its tokens.
+        choice_answer: The choice that log-probability prefers.
+        tokens: Number of tokens: ``{"prompt": ..., "completion": ...}``.
+        metrics: Value of each metric on this item.
+        group: Cluster of the item.
+        template: Name of the instruction template.
+        demonstrations: Ids of the demonstrations shown.
+    """
+
+    example_id: str
+    doc_id: int
+    doc: dict[str, Any]
+    target: str
+    condition: str
+    output: str
+    answer: str | None
+    finish_reason: str
+    prompt: str = ""
+    choices: tuple[str, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    choice_answer: str | None = None
+    tokens: dict[str, int] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    group: str | None = None
+    template: str = "default"
+    demonstrations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a check noticed in data or prompts.
+
+    Attributes:
+        check: Name of the check, for example "duplicate-across-splits".
+        severity: "error" stops a run, "warning" is shown, "info" is recorded.
+        message: What was found, in a sentence.
+        count: How many rows it concerns.
+        remedy: What to do about it.
+        rows: A few of the rows, as ``file:row``.
+    """
+
+    check: str
+    severity: str
+    message: str
+    count: int
+    remedy: str
+    rows: tuple[str, ...] = ()
+
+
+def as_dict(record: Any) -> dict[str, Any]:
+    """A record as plain data for JSON."""
+    return asdict(record)

@@ -1,0 +1,1 @@
+"""Files to examples: bundled data, formats, tasks, duplicates, splits, checks."""

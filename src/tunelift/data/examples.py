@@ -1,0 +1,142 @@
+"""A task's rows as examples, divided into splits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tunelift.core.errors import UserError
+from tunelift.core.files import content_hash, read_json, write_text
+from tunelift.core.records import Example, Finding, Splits, as_dict
+from tunelift.data.formats import Rows
+from tunelift.data.reader import Reader, each_row, make_reader
+from tunelift.data.sources import SPLITS, read_pool, read_splits
+from tunelift.data.splits import Candidate, Plan, divide_pool, keep_splits
+from tunelift.data.tasks import Task
+
+# Part of the cache key: count it up when the same rows would be divided differently.
+VERSION = 1
+POOL = "pool"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTask:
+    """The examples of a task and how they came about.
+
+    Attributes:
+        splits: The examples.
+        findings: Rows that were dropped and rows that splits share; `check_examples` looks at the examples.
+        counts: Rows that were read, dropped (by reason), not drawn, and kept (by split).
+        hash: SHA-256 of the examples, whatever file they come from.
+    """
+
+    splits: Splits
+    findings: list[Finding]
+    counts: dict[str, int]
+    hash: str
+
+
+def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
+    """Read, check and divide the data of a task.
+
+    Args:
+        task: The task.
+        cache: A folder that remembers which row goes where; to find that out takes seconds for large data.
+
+    Raises:
+        UserError: The data cannot be read or divided, or rows do not fit the task; all rows with the same problem
+            are reported in one error, at the first.
+    """
+    parts = {POOL: read_pool(task)} if task.split else read_splits(task)
+    rows = [row for part in parts.values() for row in part.rows]
+    if not rows:
+        raise UserError(task.dataset_path, "holds no rows", "check the file, or the split that the task names")
+    reader = make_reader(task, rows)
+    entry = cache / f"{_cache_key(task, parts)}.json" if cache else None
+    plan = _read_plan(entry) if entry else None
+    if plan is None:
+        plan = _make_plan(reader, parts)
+        if entry:
+            write_text(entry, json.dumps(as_dict(plan), ensure_ascii=False))
+    chosen = [rows[position] for split in SPLITS for position in plan.splits[split]]
+    examples = iter(_with_unique_ids(each_row(chosen, reader.example)))
+    splits = Splits(**{split: [next(examples) for _ in plan.splits[split]] for split in SPLITS})
+    sizes = {split: len(plan.splits[split]) for split in SPLITS}
+    read = len(rows) + sum(sum(part.dropped.values()) for part in parts.values())
+    return LoadedTask(splits, plan.findings, {"read": read, **plan.counts, **sizes}, _hash(splits))
+
+
+def _make_plan(reader: Reader, parts: dict[str, Rows]) -> Plan:
+    """Decide which rows go where, by what they ask and answer."""
+    task = reader.task
+    candidates: dict[str, list[Candidate]] = {}
+    dropped: Counter[str] = Counter()
+    before = 0
+    for name, part in parts.items():
+        candidates[name] = _candidates(reader, part, before)
+        before += len(part.rows)
+        dropped.update(part.dropped)
+        dropped["condition not met"] += len(part.rows) - len(candidates[name])
+    if not candidates[POOL if task.split else "test"]:
+        what = f'no row to test on meets the condition "{task.where}"' if task.where else "has no rows to test on"
+        raise UserError(task.dataset_path, what, "correct the condition, or the data")
+    sizes = task.split
+    plan = divide_pool(candidates[POOL], sizes, task.dataset_path) if sizes else keep_splits(candidates)
+    counts = {reason: count for reason, count in dropped.items() if count}
+    findings = [_dropped(reason, count) for reason, count in counts.items()]
+    return Plan(plan.splits, counts | plan.counts, findings + plan.findings)
+
+
+def _candidates(reader: Reader, part: Rows, before: int) -> list[Candidate]:
+    """The rows of one part that meet the task's condition; `before` rows stand before the part."""
+    meets = each_row(part.rows, reader.meets_condition)
+    rows = [row for row, met in zip(part.rows, meets, strict=True) if met]
+    positions = [before + number for number, met in enumerate(meets) if met]
+    examples = each_row(rows, reader.example)
+    questions = each_row(rows, lambda row: f"{reader.question(row)}\n{reader.own_choices(row)}")
+    contents = each_row(rows, lambda row: f"{reader.content(row)}\n{reader.own_choices(row)}")
+    return [Candidate(*values) for values in zip(positions, examples, questions, contents, strict=True)]
+
+
+def _dropped(reason: str, count: int) -> Finding:
+    severity = "info" if reason == "condition not met" else "warning"
+    remedy = "nothing, if the number is what you expect"
+    return Finding("dropped-rows", severity, f"rows were left out ({reason})", count, remedy)
+
+
+def _cache_key(task: Task, parts: dict[str, Rows]) -> str:
+    keys = {"dataset_path", "doc_to_text", "doc_to_target", "doc_to_choice", "split", "group_by", "where"}
+    rows = {
+        name: [part.dropped, [[row.source.file, row.source.row, row.fields] for row in part.rows]]
+        for name, part in parts.items()
+    }
+    return content_hash([VERSION, task.model_dump(include=keys), rows])
+
+
+def _read_plan(entry: Path) -> Plan | None:
+    if not entry.is_file():
+        return None
+    try:
+        data = read_json(entry)
+    except UserError:
+        return None  # damaged: it is made anew
+    findings = [Finding(**{**finding, "rows": tuple(finding["rows"])}) for finding in data["findings"]]
+    return Plan(data["splits"], data["counts"], findings)
+
+
+def _with_unique_ids(examples: list[Example]) -> list[Example]:
+    """Repeated rows get ``-2``, ``-3``, ... behind their id."""
+    seen: Counter[str] = Counter()
+    unique = []
+    for example in examples:
+        seen[example.id] += 1
+        count = seen[example.id]
+        unique.append(replace(example, id=f"{example.id}-{count}") if count > 1 else example)
+    return unique
+
+
+def _hash(splits: Splits) -> str:
+    parts = (splits.train, splits.validation, splits.test)
+    return content_hash([[[item.id, item.target, item.choices, item.group] for item in part] for part in parts])

@@ -1,0 +1,235 @@
+"""Which rows are for training, validation and testing, so that nothing that is tested on was trained on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tunelift.core.errors import UserError
+from tunelift.core.files import content_hash
+from tunelift.core.records import Example, Finding
+from tunelift.core.seeds import derive_seed
+from tunelift.data.duplicates import drop_near_duplicates, exact_groups, near_matches, normalise
+from tunelift.data.formats import place
+from tunelift.data.tasks import SplitSizes
+
+# Jaccard similarity from which texts count as near duplicates: tweets and reviews that share so many of their
+# character shingles are, with few exceptions, copies with another link, name or ending.
+NEAR = 0.6
+# Share of the test items from which exact copies of training rows stop a run.
+LEAK_THAT_STOPS = 0.01
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A row that can go into a split.
+
+    Attributes:
+        position: Its number among all rows that were read, from 0.
+        example: The row as an example.
+        question: What is asked, with the choices of the row's own, for finding exact duplicates.
+        content: The same without the words of the template, which would make short questions alike.
+    """
+
+    position: int
+    example: Example
+    question: str
+    content: str
+
+
+CandidatePair = tuple[Candidate, Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which rows go where.
+
+    Attributes:
+        splits: Positions of rows by split.
+        counts: How many rows were dropped, by reason.
+        findings: What was noticed on the way.
+    """
+
+    splits: dict[str, list[int]]
+    counts: dict[str, int]
+    findings: list[Finding]
+
+
+def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
+    """Remove duplicates from one pool of rows and draw splits of exact sizes.
+
+    The test split is drawn first and from the rows' content, so that it depends neither on the sizes of the others
+    nor on the order of the file. The draw is stratified by answer where all rows have the same choices; where rows
+    have groups it takes whole groups instead.
+
+    Raises:
+        UserError: Too few rows are left; `name` names the data there.
+    """
+    kept, repeated, conflicting = _without_exact_duplicates(pool)
+    near = [(kept[i], kept[j]) for i, j, _ in drop_near_duplicates([row.content for row in kept], NEAR)]
+    too_near = {row.position for _, row in near}
+    kept = [row for row in kept if row.position not in too_near]
+    needed = sizes.train + sizes.validation + sizes.test
+    if len(kept) < needed:
+        what = f"has {len(kept):,} usable rows of {len(pool):,}, but the splits need {needed:,}"
+        dropped = f"{len(conflicting):,} conflicting, {len(repeated):,} repeated, {len(near):,} near duplicates"
+        raise UserError(name, what, f"lower the sizes under split, or add rows ({dropped} were left out)")
+    drawn, cut = _draw(kept, sizes, name)
+    findings = [
+        *_left_out("conflicting-answers", "rows ask the same and are answered differently", conflicting),
+        *_left_out("cut-group", "rows belong to a group that was cut at the size of its split", cut),
+        *_pairs_left_out("exact-duplicate", "rows ask the same as an earlier one", repeated),
+        *_pairs_left_out("near-duplicate", f"rows are near duplicates (similarity {NEAR} or more)", near),
+    ]
+    counts = {
+        "conflicting answers": len(conflicting),
+        "exact duplicates": len(repeated),
+        "near duplicates": len(near),
+        "cut groups": len(cut),
+        "not drawn": len(kept) - needed - len(cut),
+    }
+    splits = {split: [row.position for row in rows] for split, rows in drawn.items()}
+    return Plan(splits, {reason: count for reason, count in counts.items() if count}, findings)
+
+
+def keep_splits(splits: dict[str, list[Candidate]]) -> Plan:
+    """Splits as they were given: nothing is removed, and what they share is found.
+
+    Args:
+        splits: Candidates by "train", "validation" and "test".
+    """
+    train, validation, test = splits["train"], splits["validation"], splits["test"]
+    later = {"validation": validation, "test": test}
+    findings = _shared("train", train, later) + _shared("validation", validation, {"test": test})
+    return Plan({split: [row.position for row in rows] for split, rows in splits.items()}, {}, findings)
+
+
+def _without_exact_duplicates(
+    pool: list[Candidate],
+) -> tuple[list[Candidate], list[CandidatePair], list[Candidate]]:
+    """The first of each group of rows that ask the same; none of them where choices are answered differently.
+
+    Returns:
+        The rows to keep, the repeated ones beside the one they repeat, and those with conflicting answers.
+    """
+    repeated: list[CandidatePair] = []
+    conflicting: list[Candidate] = []
+    for group in exact_groups([row.question for row in pool]):
+        rows = [pool[position] for position in group]
+        if rows[0].example.choices and len({row.example.target for row in rows}) > 1:
+            conflicting += rows
+        else:
+            repeated += [(rows[0], row) for row in rows[1:]]
+    out = {row.position for row in conflicting} | {row.position for _, row in repeated}
+    return [row for row in pool if row.position not in out], repeated, conflicting
+
+
+def _draw(rows: list[Candidate], sizes: SplitSizes, name: str) -> tuple[dict[str, list[Candidate]], list[Candidate]]:
+    """Rows by split, and those of cut groups."""
+    rest = sorted(rows, key=lambda row: derive_seed(sizes.seed, "split", content_hash(row.example.fields)))
+    grouped = any(row.example.group is not None for row in rows)
+    drawn: dict[str, list[Candidate]] = {"train": [], "validation": [], "test": []}
+    cut: list[Candidate] = []
+    for split, size in (("test", sizes.test), ("validation", sizes.validation), ("train", sizes.train)):
+        if len(rest) < size:
+            what = f"has too large groups for these splits: {len(rest):,} rows are left for {size:,} of {split}"
+            raise UserError(name, what, "lower the sizes under split, or remove group_by")
+        if grouped:
+            drawn[split], rest, surplus = _take_groups(rest, size, sizes.seed)
+            cut += surplus
+        else:
+            drawn[split], rest = _take_stratified(rest, size)
+    return drawn, cut
+
+
+def _take_stratified(rows: list[Candidate], size: int) -> tuple[list[Candidate], list[Candidate]]:
+    """The first rows of each answer, in proportion; and the rest. Both keep their order."""
+    common = len({row.example.choices for row in rows}) == 1 and rows[0].example.choices is not None
+    strata: dict[str, list[Candidate]] = defaultdict(list)
+    for row in rows:
+        strata[row.example.target if common else ""].append(row)
+    quotas = apportion({answer: len(members) for answer, members in strata.items()}, size)
+    taken = {row.position for answer, members in strata.items() for row in members[: quotas[answer]]}
+    return [row for row in rows if row.position in taken], [row for row in rows if row.position not in taken]
+
+
+def apportion(counts: dict[str, int], size: int) -> dict[str, int]:
+    """Divide `size` in proportion to counts by the method of largest remainders.
+
+    Args:
+        counts: How many there are of each kind; at least `size` together.
+        size: How many are wanted.
+
+    Returns:
+        How many to take of each kind, never more than there are; ties go to the kind that sorts first.
+    """
+    total = sum(counts.values())
+    quotas = {kind: size * count // total for kind, count in counts.items()}
+    order = sorted(counts, key=lambda kind: (-(size * counts[kind] % total), kind))
+    for kind in order[: size - sum(quotas.values())]:
+        quotas[kind] += 1
+    return quotas
+
+
+def _take_groups(
+    rows: list[Candidate], size: int, seed: int
+) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
+    """Rows of whole groups up to a size, the rows of other groups, and the surplus of the last group taken."""
+    groups: dict[str, list[Candidate]] = defaultdict(list)
+    for row in rows:
+        groups[row.example.group if row.example.group is not None else content_hash(row.example.fields)].append(row)
+    order = sorted(groups, key=lambda group: derive_seed(seed, "group", group))
+    ordered = [row for group in order for row in groups[group]]
+    last = ordered[size - 1].example.group
+    surplus = [row for row in ordered[size:] if last is not None and row.example.group == last]
+    return ordered[:size], ordered[size + len(surplus) :], surplus
+
+
+def _shared(reference: str, earlier: list[Candidate], later: dict[str, list[Candidate]]) -> list[Finding]:
+    """What later splits have in common with an earlier one."""
+    first = {normalise(row.question): row for row in reversed(earlier)}
+    exact: dict[str, list[CandidatePair]] = {split: [] for split in later}
+    others: list[tuple[str, Candidate]] = []
+    for split, rows in later.items():
+        for row in rows:
+            match = first.get(normalise(row.question))
+            if match:
+                exact[split].append((row, match))
+            else:
+                others.append((split, row))
+    near: dict[str, list[CandidatePair]] = {split: [] for split in later}
+    for i, j, _ in near_matches([row.content for row in earlier], [row.content for _, row in others], NEAR):
+        split, row = others[j]
+        near[split].append((row, earlier[i]))
+    findings = []
+    for split, rows in later.items():
+        stops = (reference, split) == ("train", "test") and len(exact[split]) > LEAK_THAT_STOPS * len(rows)
+        severity = "error" if stops else "warning"
+        what = f"{split} rows, of {len(rows):,}, stand in {reference}"
+        findings += _across("exact-duplicate-across-splits", severity, f"{what} too", exact[split])
+        what += f" with small changes (similarity {NEAR} or more)"
+        findings += _across("near-duplicate-across-splits", "warning", what, near[split])
+    return findings
+
+
+def _across(check: str, severity: str, message: str, pairs: list[CandidatePair]) -> list[Finding]:
+    remedy = 'remove them from one of the two, or merge the files and let "split" divide them'
+    return [Finding(check, severity, message, len(pairs), remedy, _pairs(pairs))] if pairs else []
+
+
+def _left_out(check: str, message: str, rows: list[Candidate]) -> list[Finding]:
+    shown = tuple(place(row.example.source) for row in rows[:SHOWN])
+    remedy = "they were left out; look at a few: labels or groups may not be what they seem"
+    return [Finding(check, "warning", message, len(rows), remedy, shown)] if rows else []
+
+
+def _pairs_left_out(check: str, message: str, pairs: list[CandidatePair]) -> list[Finding]:
+    remedy = "the later row of each pair was left out; nothing to do"
+    shown = _pairs([(row, earlier) for earlier, row in pairs])
+    return [Finding(check, "info", message, len(pairs), remedy, shown)] if pairs else []
+
+
+def _pairs(pairs: list[CandidatePair]) -> tuple[str, ...]:
+    """``file:row = file:row`` for the first few."""
+    return tuple(f"{place(row.example.source)} = {place(other.example.source)}" for row, other in pairs[:SHOWN])

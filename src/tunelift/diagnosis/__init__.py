@@ -1,0 +1,1 @@
+"""Samples and comparison to causes: what is still wrong, and what to do next."""

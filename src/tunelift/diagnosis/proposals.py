@@ -1,0 +1,147 @@
+"""Steps for the next round. Every function looks at one number of the run and proposes something, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10
+from statistics import fmean
+from typing import Any
+
+from tunelift.comparison.records import Comparison, Contrast
+from tunelift.diagnosis.records import Diagnosis, Proposal
+
+LEVEL = 0.05
+FEWEST_ERRORS = 5  # fewer could be chance
+LARGE_SHARE = 0.2  # of all errors
+RARE_SHARE = 0.5  # of the examples that a class would have if all were equally frequent
+LOSS_CHANGE = 0.01  # relative; less is noise
+LARGEST_TEST = 9  # times the present test set; more is no practical proposal
+
+
+def propose(
+    diagnosis: Diagnosis, comparison: Comparison, tuning: dict[str, Any] | None, train_counts: Mapping[str, int]
+) -> tuple[Proposal, ...]:
+    """Everything that the numbers of a run propose; empty when there is nothing.
+
+    Args:
+        diagnosis: The errors of the condition under study.
+        comparison: The comparison of all conditions.
+        tuning: A `TuningReport` as plain data; None where nothing was tuned.
+        train_counts: Training examples by reference answer.
+    """
+    contrasts = [contrast for contrast in comparison.contrasts if contrast.candidate == diagnosis.condition]
+    classical = {score.name for score in comparison.conditions if score.system in ("majority", "tfidf")}
+    proposals = [
+        separate_classes(diagnosis),
+        add_rare_class(diagnosis, train_counts),
+        name_choices(diagnosis),
+        allow_longer_answers(diagnosis),
+        tune_longer(tuning) if tuning else None,
+        tune_less(tuning) if tuning else None,
+        beat_classical([contrast for contrast in contrasts if contrast.baseline in classical], train_counts),
+        enlarge_test(contrasts),
+    ]
+    return tuple(proposal for proposal in proposals if proposal)
+
+
+def separate_classes(diagnosis: Diagnosis) -> Proposal | None:
+    """The largest confusion of two classes, if it holds much of the errors."""
+    cell = next((cell for cell in diagnosis.confusions if cell.answer is not None), None)
+    if cell is None or cell.count < max(FEWEST_ERRORS, LARGE_SHARE * len(diagnosis.wrong)):
+        return None
+    evidence = f"{cell.count} of {len(diagnosis.wrong)} errors are {cell.target} taken for {cell.answer}"
+    return Proposal(f"add training examples that tell {cell.target} from {cell.answer}", evidence)
+
+
+def add_rare_class(diagnosis: Diagnosis, train_counts: Mapping[str, int]) -> Proposal | None:
+    """The class with the fewest training examples, if it has few and errs more than the whole."""
+    if diagnosis.table is None or not train_counts:
+        return None
+    classes = diagnosis.table.classes
+    name = min(classes, key=lambda name: train_counts.get(name, 0))
+    row = diagnosis.table.counts[classes.index(name)]
+    wrong, items = sum(row) - row[classes.index(name)], sum(row)
+    count, total = train_counts.get(name, 0), sum(train_counts.values())
+    is_rare = count < RARE_SHARE * total / len(classes)
+    if not is_rare or wrong < FEWEST_ERRORS or wrong * diagnosis.items <= len(diagnosis.wrong) * items:
+        return None
+    evidence = f"only {count} of {total} have this answer, and {wrong} of its {items} test items are wrong"
+    return Proposal(f"add training examples of {name}", evidence)
+
+
+def name_choices(diagnosis: Diagnosis) -> Proposal | None:
+    """Answers that are none of the choices."""
+    if not diagnosis.unparsed:
+        return None
+    counted = f"{diagnosis.unparsed} of {diagnosis.items} answers of {diagnosis.condition}"
+    if diagnosis.table is None:
+        return Proposal("look at the prompts of the answers that could not be parsed", counted)
+    return Proposal("name the choices in the instruction", f"{counted} are not one of them")
+
+
+def allow_longer_answers(diagnosis: Diagnosis) -> Proposal | None:
+    """Answers that were cut off."""
+    if not diagnosis.truncated:
+        return None
+    evidence = f"{diagnosis.truncated} of {diagnosis.items} answers of {diagnosis.condition} were cut off"
+    return Proposal("raise generation_kwargs.max_gen_toks", evidence)
+
+
+def tune_longer(tuning: dict[str, Any]) -> Proposal | None:
+    """A validation loss that was still falling when tuning ended."""
+    losses = tuning["validation_losses"]
+    if len(losses) < 2 or losses[-1] >= (1 - LOSS_CHANGE) * min(losses[:-1]):
+        return None
+    evidence = f"the validation loss was still falling at the end, from {losses[-2]:.3f} to {losses[-1]:.3f}"
+    return Proposal("raise tune.epochs", evidence)
+
+
+def tune_less(tuning: dict[str, Any]) -> Proposal | None:
+    """A validation loss that rose again while the training loss went on falling."""
+    losses, best, training = tuning["validation_losses"], tuning["best_step"], tuning["training_losses"]
+    before, after = training[:best], training[best:]
+    rose = losses[-1] > (1 + LOSS_CHANGE) * min(losses)
+    if not rose or not after or fmean(after) >= fmean(before[-len(after) :]):
+        return None
+    evidence = (
+        f"the validation loss rose from {min(losses):.3f} at step {best} to {losses[-1]:.3f} at step {tuning['steps']} "
+        "while the training loss fell"
+    )
+    return Proposal("lower tune.epochs or tune.learning_rate", evidence)
+
+
+def beat_classical(contrasts: Sequence[Contrast], train_counts: Mapping[str, int]) -> Proposal | None:
+    """The best baseline without a language model that was not beaten."""
+    unbeaten = [contrast for contrast in contrasts if contrast.result.effect <= 0 or contrast.result.p > LEVEL]
+    if not unbeaten:
+        return None
+    best = max(unbeaten, key=lambda contrast: contrast.result.baseline)
+    scores = f"{100 * best.result.candidate:.1f} against {100 * best.result.baseline:.1f}"
+    action = f"tune on more than {sum(train_counts.values()):,} examples or another base model, or use {best.baseline}"
+    return Proposal(action, f"{best.candidate} is not shown to be better than {best.baseline}: {scores}")
+
+
+def enlarge_test(contrasts: Sequence[Contrast]) -> Proposal | None:
+    """An effect that was not shown, but would be on a test set of a practical size.
+
+    The smallest effect that a test shows falls with the square root of its size.
+    """
+    found = []
+    for contrast in contrasts:
+        effect, smallest, items = contrast.result.effect, contrast.detectable_effect, contrast.result.n
+        if contrast.result.p <= LEVEL or not effect or not smallest:
+            continue
+        growth = (smallest / effect) ** 2
+        if 1 < growth <= LARGEST_TEST:
+            shown = f"{100 * effect:+.1f} against {contrast.baseline}, but {items:,} items can show no less than"
+            found.append((_two_digits(growth * items), f"{shown} {100 * smallest:.1f}"))
+    if not found:
+        return None
+    needed, evidence = min(found)
+    return Proposal(f"test on about {needed:,} items", evidence)
+
+
+def _two_digits(number: float) -> int:
+    """Rounded up to two significant digits."""
+    unit = 10 ** max(0, floor(log10(number)) - 1)
+    return ceil(number / unit) * unit

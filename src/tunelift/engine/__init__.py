@@ -1,0 +1,1 @@
+"""Prompts to numbers: batches, the shared forward pass, loss, choice scores, generation. Knows nothing of tasks."""

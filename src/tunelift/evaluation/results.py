@@ -1,0 +1,133 @@
+"""Results and samples in the file layout of lm-evaluation-harness, with our own fields beside its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from statistics import stdev
+from typing import Any
+
+from tunelift.core.errors import UserError
+from tunelift.core.files import write_json, write_jsonl
+from tunelift.core.records import Sample
+from tunelift.core.store import timestamp
+from tunelift.data.tasks import Task
+from tunelift.evaluation.evaluate import Evaluation
+
+OWN_FIELDS = (
+    "example_id", "condition", "group", "template", "demonstrations", "logprobs", "tokens", "finish_reason", "choices",
+    "answer", "choice_answer",
+)  # fmt: skip
+
+
+def write_evaluation(evaluation: Evaluation, task: Task, shots: int, folder: Path, facts: dict[str, Any]) -> list[Path]:
+    """Write ``results_<date>.json`` and ``samples_<task>_<date>.jsonl``.
+
+    Args:
+        evaluation: What was answered.
+        task: The task.
+        shots: Number of demonstrations.
+        folder: The directory of the condition.
+        facts: Versions and model facts for the results file.
+
+    Returns:
+        The two files.
+    """
+    date = timestamp()
+    results, samples = folder / f"results_{date}.json", folder / f"samples_{task.task}_{date}.jsonl"
+    write_jsonl(samples, [sample_line(sample, task) for sample in evaluation.samples])
+    write_json(results, results_record(evaluation, task, shots, date, facts))
+    return [results, samples]
+
+
+def sample_line(sample: Sample, task: Task) -> dict[str, Any]:
+    """One line of the samples file."""
+    generation = task.generation_kwargs
+    return {
+        "doc_id": sample.doc_id,
+        "doc": sample.doc,
+        "target": sample.target,
+        "arguments": {"gen_args_0": {"arg_0": sample.prompt, "arg_1": generation.model_dump()}},
+        "resps": [[sample.output]],
+        "filtered_resps": [sample.answer if sample.answer is not None else ""],
+        "filter": "none",
+        "metrics": list(sample.metrics),
+        "doc_hash": _hash(json.dumps(sample.doc, indent=2, ensure_ascii=False)),
+        "prompt_hash": _hash(sample.prompt),
+        "target_hash": _hash(sample.target),
+        **sample.metrics,
+        **{name: getattr(sample, name) for name in OWN_FIELDS},
+    }
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """Read a samples file that tunelift wrote.
+
+    Raises:
+        UserError: The file is damaged or was written by another program.
+    """
+    samples = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            samples.append(_sample(row))
+        except (json.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+            hint = "delete it and run the same command again; it is made anew"
+            raise UserError(f"{path}:{number}", f"is not a sample of tunelift ({error!r})", hint) from error
+    return samples
+
+
+def _sample(row: dict[str, Any]) -> Sample:
+    values = {name: row[name] for name in OWN_FIELDS}
+    for name in ("choices", "logprobs", "demonstrations"):
+        values[name] = tuple(values[name]) if values[name] is not None else None
+    return Sample(
+        doc_id=row["doc_id"],
+        doc=row["doc"],
+        target=row["target"],
+        output=row["resps"][0][0],
+        prompt=row["arguments"]["gen_args_0"]["arg_0"],
+        metrics={name: row[name] for name in row["metrics"]},
+        **values,
+    )
+
+
+def results_record(evaluation: Evaluation, task: Task, shots: int, date: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """The content of the results file."""
+    samples = evaluation.samples
+    names = list(samples[0].metrics) if samples else []
+    scores: dict[str, Any] = {"name": task.task, "alias": task.task_alias or task.task, "sample_len": len(samples)}
+    for name in names:
+        scores[f"{name},none"] = evaluation.mean(name)
+        scores[f"{name}_stderr,none"] = _standard_error([sample.metrics[name] for sample in samples])
+    return {
+        "results": {task.task: scores},
+        "configs": {task.task: task.model_dump(exclude_none=True)},
+        "versions": {task.task: task.metadata.get("version", 0)},
+        "n-shot": {task.task: shots},
+        "higher_is_better": {task.task: dict.fromkeys(names, True)},
+        "n-samples": {task.task: {"original": len(samples), "effective": len(samples)}},
+        "date": date,
+        "model_name": evaluation.model,
+        "model_source": "tunelift",
+        "total_evaluation_time_seconds": str(evaluation.seconds),
+        **facts,
+        "condition": evaluation.condition,
+        "counts": {
+            "unparsed": sum(sample.answer is None for sample in samples),
+            "truncated": sum(sample.finish_reason == "length" for sample in samples),
+            "prompt_tokens": sum(sample.tokens.get("prompt", 0) for sample in samples),
+            "completion_tokens": sum(sample.tokens.get("completion", 0) for sample in samples),
+        },
+        "seconds_per_1000_answers": 1000 * evaluation.seconds / max(len(samples), 1),
+    }
+
+
+def _standard_error(values: list[float]) -> float | str:
+    return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else "N/A"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

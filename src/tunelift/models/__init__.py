@@ -1,0 +1,1 @@
+"""Models: bundled, GGUF, folder or hub; adapters; export."""

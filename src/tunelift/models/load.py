@@ -1,0 +1,172 @@
+"""Loading a language model by name: bundled, GGUF file, folder, run directory or hub id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunelift.core import hardware
+from tunelift.core.cache import MANIFEST
+from tunelift.core.errors import UserError, nearest
+from tunelift.core.files import content_hash, file_hash, read_json
+from tunelift.models.bundled import MODELS, bundled_model, part_files
+from tunelift.models.gguf import convert, converted_folder
+from tunelift.prompts.chat import default_chat_template, stop_token_id
+
+
+@dataclass(slots=True)
+class LanguageModel:
+    """A model with its tokenizer, ready to be used.
+
+    Attributes:
+        name: As the user wrote it.
+        model: The network; a PEFT model where it has an adapter.
+        tokenizer: With a chat template, its own or our default.
+        source: The folder or hub id that it was loaded from.
+        fingerprint: Hash of configuration and weights, for the run record.
+    """
+
+    name: str
+    model: Any
+    tokenizer: Any
+    source: str
+    fingerprint: str
+
+    @property
+    def context(self) -> int:
+        """The longest sequence that the model takes, in tokens."""
+        config = self.model.config.get_text_config()
+        return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", 1 << 30))
+
+    @property
+    def stop_token_ids(self) -> frozenset[int]:
+        """Tokens that end an answer: those of the generation configuration and the one of the chat template."""
+        configured = self.model.generation_config.eos_token_id
+        token_ids = configured if isinstance(configured, list) else [configured]
+        return frozenset([*(token for token in token_ids if token is not None), stop_token_id(self.tokenizer)])
+
+
+def load_model(name: str, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
+    """Load a language model.
+
+    Args:
+        name: ``bundled/...``, a ``.gguf`` file, a folder with weights or with an adapter, a run directory, or a
+            hub id.
+        precision: "float32", "bfloat16", or "auto" for what this machine computes fast.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+
+    Raises:
+        UserError: There is no such model, its package is not installed, or its files are damaged.
+    """
+    source = locate(name, accept_terms)
+    adapter = Path(source) / "adapter_config.json"
+    if adapter.is_file():
+        return _load_adapter(name, Path(source), precision, accept_terms)
+    tokenizer = _load_tokenizer(name, source)
+    model = _load_weights(name, source, precision)
+    return _finish(name, model, tokenizer, source)
+
+
+def locate(name: str, accept_terms: bool = False) -> str:
+    """The folder that holds a model, or its hub id.
+
+    Raises:
+        UserError: There is no such model, or its terms have not been accepted.
+    """
+    if name.startswith("bundled/"):
+        return str(_locate_bundled(name, accept_terms))
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise UserError(name, "file not found", "check the path")
+        return str(convert([path], name))
+    if (path / "run.json").is_file():
+        if not (path / "model").is_dir():
+            raise UserError(name, "holds no tuned model yet", "finish it with: tunelift run RECIPE")
+        return str(path / "model")
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise UserError(name, "is a folder without config.json or adapter_config.json", "name the folder of a model")
+        return str(path)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return name
+    raise UserError(name, "is not a model", f"give a folder, a .gguf file, a hub id like org/name, or {nearest(name, MODELS)}")
+
+
+def _locate_bundled(name: str, accept_terms: bool) -> Path:
+    model = bundled_model(name)
+    parts = part_files(name)
+    if model.terms and not accept_terms and not converted_folder(model.sha256).exists():
+        raise UserError(name, f"is subject to {model.terms}", "read them, then add --accept-terms if you agree")
+    return convert(parts, name, model.sha256)
+
+
+def _load_tokenizer(name: str, source: str) -> Any:
+    from transformers import AutoTokenizer
+
+    with _explained(name):
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = default_chat_template(tokenizer)
+    return tokenizer
+
+
+def _load_weights(name: str, source: str, precision: str) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
+    with _explained(name):
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True)
+    return model.to(hardware.device()).eval()
+
+
+def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -> LanguageModel:
+    from peft import PeftConfig, PeftModel
+
+    with _explained(name):
+        base = PeftConfig.from_pretrained(folder).base_model_name_or_path
+    loaded = load_model(base, precision, accept_terms)
+    tokenizer = _load_tokenizer(name, str(folder))
+    with _explained(name):
+        model = PeftModel.from_pretrained(loaded.model, folder).eval()
+    return _finish(name, model, tokenizer, str(folder))
+
+
+def _finish(name: str, model: Any, tokenizer: Any, source: str) -> LanguageModel:
+    """Give the generation configuration every stop token of the chat template and a padding token."""
+    loaded = LanguageModel(name, model, tokenizer, source, _fingerprint(model, source))
+    model.generation_config.eos_token_id = sorted(loaded.stop_token_ids)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return loaded
+
+
+def _fingerprint(model: Any, source: str) -> str:
+    """Hash of the weights and the configuration; for a hub id, of its name and revision."""
+    folder = Path(source)
+    if (folder / MANIFEST).is_file():
+        return content_hash(read_json(folder / MANIFEST))
+    if folder.is_dir():
+        files = sorted([*folder.glob("*.safetensors"), *folder.glob("*config.json")])
+        return content_hash([[file.name, file_hash(file)] for file in files])
+    return content_hash([source, getattr(model.config, "_commit_hash", None)])
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Errors of the library while loading become one line that a user understands."""
+    import safetensors
+
+    try:
+        yield
+    except safetensors.SafetensorError as error:
+        raise UserError(name, f"its weights are damaged ({error})", "copy or download it again") from error
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        hint = "check the name; without a network use a folder, a .gguf file or bundled/smollm2-135m-instruct"
+        raise UserError(name, f"cannot be loaded: {reason}", hint) from error

@@ -1,0 +1,396 @@
+"""The whole loop: check, baselines, tuning, evaluation, comparison, diagnosis, report.
+
+Read `run` from top to bottom. Every stage writes its files into the run directory and is skipped when its inputs are
+those of last time; what a stage needs from an earlier one it reads from those files, so that a run that was killed
+and started again computes from the same numbers as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tunelift import __version__
+from tunelift.comparison.compare import compare
+from tunelift.comparison.records import Comparison
+from tunelift.core import hardware
+from tunelift.core.cache import cache_folder
+from tunelift.core.errors import UserError
+from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
+from tunelift.core.progress import say
+from tunelift.core.recipe import Condition, Recipe, dump_recipe
+from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
+from tunelift.core.seeds import generator
+from tunelift.core.store import RunStore, open_store
+from tunelift.data.checks import check_examples
+from tunelift.data.examples import LoadedTask, load_examples
+from tunelift.data.tasks import Task, load_task
+from tunelift.diagnosis.errors import Diagnosis, diagnose
+from tunelift.evaluation.baselines import fit_majority, fit_tfidf
+from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
+from tunelift.evaluation.results import read_samples, write_evaluation
+from tunelift.models.load import LanguageModel, load_model
+from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompt
+from tunelift.prompts.checks import check_prompts
+from tunelift.report.html import render_html
+from tunelift.report.markdown import render_markdown
+from tunelift.report.record import RunReport
+from tunelift.report.summary import summary_text
+from tunelift.tuning.tune import tune_model
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run works on, once recipe, data and tokenizer are read.
+
+    Attributes:
+        recipe: The recipe.
+        task: The task.
+        data: The examples of the task.
+        items: The test items, the same for every condition.
+        style: How prompts are rendered.
+        training: Prompts with answers to tune on.
+        validation: The same for measuring the loss.
+        prompts: The prompts of every condition that asks a language model.
+        context: The longest sequence that the model takes.
+    """
+
+    recipe: Recipe
+    task: Task
+    data: LoadedTask
+    items: list[Example]
+    style: PromptStyle
+    training: list[Prompt]
+    validation: list[Prompt]
+    prompts: dict[str, list[Prompt]]
+    context: int
+
+
+def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
+    """Carry a recipe through the whole loop.
+
+    Args:
+        recipe: What to do.
+        folder: The run directory. A run that was interrupted there goes on.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+
+    Returns:
+        The report, which also stands in the run directory.
+
+    Raises:
+        UserError: The user has to change something: recipe, data, model or machine.
+    """
+    with open_store(folder) as store:
+        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
+        plan = make_plan(recipe, base)
+        record_facts(store, plan, base)
+        findings = check(store, plan)
+        for name, condition in recipe.conditions.items():
+            if condition.system in ("majority", "tfidf"):
+                answer_classically(store, plan, name, condition)
+        for name, condition in recipe.conditions.items():
+            if condition.system == "base":
+                answer(store, plan, name, condition, base)
+        if any(condition.system == "tuned" for condition in recipe.conditions.values()):
+            tune(store, plan, base)
+            tuned = load_model(str(folder / "model"), recipe.tune.precision, accept_terms)
+            for name, condition in recipe.conditions.items():
+                if condition.system == "tuned":
+                    answer(store, plan, name, condition, tuned)
+        samples = {name: condition_samples(store, name) for name in recipe.conditions}
+        comparison = compare_conditions(store, plan, samples)
+        diagnosis = diagnose_errors(store, plan, samples, comparison)
+        return report(store, plan, findings, samples, comparison, diagnosis)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `tunelift check` shows.
+
+    Attributes:
+        counts: Rows read, dropped and kept.
+        findings: What was noticed.
+        style: How prompts are rendered.
+        shown: A few training prompts.
+        prompts: All prompts, by condition; training prompts stand under "training".
+    """
+
+    counts: dict[str, int]
+    findings: list[Finding]
+    style: PromptStyle
+    shown: list[Prompt]
+    prompts: dict[str, list[Prompt]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts and findings as plain data."""
+        return {"counts": self.counts, "findings": [as_dict(finding) for finding in self.findings]}
+
+
+def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Checked:
+    """The first stage of `run` alone.
+
+    Raises:
+        UserError: A finding makes the run meaningless.
+    """
+    with open_store(folder) as store:
+        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
+        plan = make_plan(recipe, base)
+        record_facts(store, plan, base)
+        findings = check(store, plan)
+        prompts = {"training": plan.training, **plan.prompts}
+        return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
+
+
+def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
+    """Check and tuning of `run` alone; returns what `TuningReport` holds."""
+    with open_store(folder) as store:
+        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
+        plan = make_plan(recipe, base)
+        record_facts(store, plan, base)
+        check(store, plan)
+        tune(store, plan, base)
+        return tuning_report(store) or {}
+
+
+def make_plan(recipe: Recipe, base: LanguageModel) -> Plan:
+    """Read the task and its data, draw the test items, and render every prompt of the run."""
+    task = load_task(recipe.task)
+    data = load_examples(task, cache_folder() / "splits")
+    items = data.splits.test
+    if recipe.limit and recipe.limit < len(items):
+        items = generator(recipe.seed, "limit").sample(items, recipe.limit)
+    style = PromptStyle(task, base.tokenizer, chat=task.render == "chat")
+    prompts = {
+        name: answer_prompts(style, condition.prompting, items, data.splits.train, recipe.seed)
+        for name, condition in recipe.conditions.items()
+        if condition.system in ("base", "tuned")
+    }
+    training = [training_prompt(style, example, []) for example in data.splits.train]
+    validation = [training_prompt(style, example, []) for example in data.splits.validation]
+    return Plan(recipe, task, data, items, style, training, validation, prompts, base.context)
+
+
+def record_facts(store: RunStore, plan: Plan, base: LanguageModel) -> None:
+    """Enter into the run directory what the run depends on."""
+    write_text(store.folder / "recipe.yaml", dump_recipe(plan.recipe))
+    packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")
+    store.update(
+        seed=plan.recipe.seed,
+        versions={"tunelift": __version__, **{package: version(package) for package in packages}},
+        hardware=hardware.describe(),
+        model={"name": base.name, "sha256": base.fingerprint},
+        data={"sha256": plan.data.hash, "counts": plan.data.counts},
+        chat_template_sha256=content_hash(base.tokenizer.chat_template),
+        determinism=determinism(),
+    )
+
+
+def determinism() -> dict[str, list[str]]:
+    """What comes out the same when a run is repeated with one seed on one machine, and what does not."""
+    same = ["splits", "demonstrations", "initial adapter", "order of training examples", "dropout", "greedy answers"]
+    other = ["timings", "results on another machine or with another number of threads: sums are rounded differently"]
+    if hardware.device() == "cuda":
+        other.append("last digits of sums on a GPU, whose kernels may add in a different order each time")
+    return {"repeatable": same, "not repeatable": other}
+
+
+def check(store: RunStore, plan: Plan) -> list[Finding]:
+    """Look at data and prompts before anything expensive happens.
+
+    Raises:
+        UserError: A finding makes the run meaningless.
+    """
+    path = store.folder / "check.json"
+
+    def work() -> list[Path]:
+        splits = plan.data.splits
+        examples = [*splits.train, *splits.validation, *splits.test]
+        findings = [
+            *plan.data.findings,
+            *check_examples(splits, plan.task),
+            *check_prompts(plan.style, examples, plan.training + plan.validation, plan.prompts, plan.context),
+        ]
+        write_json(path, {"counts": plan.data.counts, "findings": [as_dict(finding) for finding in findings]})
+        return [path]
+
+    store.stage("check", [__version__, plan.data.hash, *map(prompts_hash, (plan.training, *plan.prompts.values()))], work)
+    findings = [Finding(**{**row, "rows": tuple(row["rows"])}) for row in read_json(path)["findings"]]
+    for finding in findings:
+        if finding.severity == "error":
+            rows = f" ({', '.join(finding.rows)}{', ...' if finding.count > len(finding.rows) else ''})" if finding.rows else ""
+            raise UserError(plan.recipe.task, f"{finding.message}: {finding.count} rows{rows}", finding.remedy)
+        if finding.severity == "warning":
+            say(f"check: {finding.message} ({finding.count}) - {finding.remedy}")
+    return findings
+
+
+def answer_classically(store: RunStore, plan: Plan, name: str, condition: Condition) -> None:
+    """Answer the items with a baseline that knows nothing of language models."""
+    splits = plan.data.splits
+
+    def work() -> list[Path]:
+        train, validation, items = (_questions(plan, part) for part in (splits.train, splits.validation, plan.items))
+        targets = [example.target for example in splits.train]
+        if condition.system == "majority":
+            predict = fit_majority(targets)
+        else:
+            held_out = (validation, [example.target for example in splits.validation])
+            predict = fit_tfidf(train, targets, held_out, plan.task.language, plan.recipe.seed)
+        evaluation = evaluate_predictor(predict, plan.task, plan.items, items, name)
+        return _write(store, plan, evaluation, condition)
+
+    store.stage(f"conditions/{name}", [__version__, plan.data.hash, _ids(plan), condition.model_dump(), plan.recipe.seed], work)
+
+
+def answer(store: RunStore, plan: Plan, name: str, condition: Condition, model: LanguageModel) -> None:
+    """Answer the items with a language model."""
+
+    def work() -> list[Path]:
+        evaluation = evaluate_model(model, plan.style, plan.items, plan.prompts[name], name)
+        return _write(store, plan, evaluation, condition)
+
+    generation = plan.task.generation_kwargs.model_dump()
+    inputs = [__version__, plan.data.hash, model.fingerprint, prompts_hash(plan.prompts[name]), generation]
+    store.stage(f"conditions/{name}", inputs, work)
+
+
+def tune(store: RunStore, plan: Plan, base: LanguageModel) -> None:
+    """Tune the base model; `base` is used up when this has to be done."""
+    recipe = plan.recipe
+
+    def work() -> list[Path]:
+        tune_model(base, plan.training, plan.validation, recipe.tune, recipe.seed, store.folder)
+        return [store.folder / "log.jsonl", *(file for file in (store.folder / "model").rglob("*") if file.is_file())]
+
+    prompts = [prompts_hash(plan.training), prompts_hash(plan.validation)]
+    store.stage("tune", [__version__, base.fingerprint, prompts, recipe.tune.model_dump(), recipe.seed], work)
+
+
+def condition_samples(store: RunStore, name: str) -> list[Sample]:
+    """The samples of a condition, from its files."""
+    return next(read_samples(file) for file in store.files(f"conditions/{name}") if file.name.startswith("samples_"))
+
+
+def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> Comparison:
+    """Compare all conditions on their identical items."""
+    path = store.folder / "comparison.json"
+    systems = {name: condition.system for name, condition in plan.recipe.conditions.items()}
+
+    def work() -> list[Path]:
+        planned = planned_contrasts(plan.recipe.conditions)
+        comparison = compare(samples, planned, plan.task.task, plan.recipe.seed, systems=systems)
+        write_json(path, comparison.to_dict())
+        return [path]
+
+    store.stage("comparison", [__version__, samples_hashes(store, plan), systems, plan.recipe.seed], work)
+    return Comparison.from_dict(read_json(path))
+
+
+def planned_contrasts(conditions: dict[str, Condition]) -> list[tuple[str, str]]:
+    """What is compared with what: tuned with everything else, then few-shot with zero-shot (elicitation)."""
+    by_system = {
+        system: [name for name, condition in conditions.items() if condition.system == system]
+        for system in ("tuned", "base", "tfidf", "majority")
+    }
+    others = by_system["base"] + by_system["tfidf"] + by_system["majority"]
+    shots = {name: conditions[name].prompting.shots for name in by_system["base"]}
+    elicitation = [(few, zero) for few in shots for zero in shots if shots[few] > 0 and shots[zero] == 0]
+    return [(tuned, other) for tuned in by_system["tuned"] for other in others] + elicitation
+
+
+def diagnose_errors(
+    store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison
+) -> Diagnosis:
+    """Say where the last condition still fails, and what follows for the next round."""
+    path = store.folder / "diagnosis.json"
+    train_counts = dict(Counter(example.target for example in plan.data.splits.train))
+
+    def work() -> list[Path]:
+        write_json(path, diagnose(samples, comparison, tuning_report(store), train_counts).to_dict())
+        return [path]
+
+    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning_report(store), train_counts], work)
+    return Diagnosis.from_dict(read_json(path))
+
+
+def report(
+    store: RunStore,
+    plan: Plan,
+    findings: list[Finding],
+    samples: dict[str, list[Sample]],
+    comparison: Comparison,
+    diagnosis: Diagnosis,
+) -> RunReport:
+    """Write the report as a page, as Markdown and as the summary that is printed."""
+    result = RunReport(
+        name=store.folder.name,
+        task=plan.task.task,
+        model=plan.recipe.model,
+        folder=str(store.folder),
+        comparison=comparison,
+        diagnosis=diagnosis,
+        findings=findings,
+        tuning=tuning_report(store),
+        seconds_per_1000={name: _seconds_per_1000(store, name) for name in samples},
+        samples=samples,
+        facts=store.record | {"recipe": dump_recipe(plan.recipe)},
+        sources={item.id: f"{item.source.file}:{item.source.row}" for item in plan.items},
+    )
+
+    def work() -> list[Path]:
+        pages = {
+            "report.html": render_html(result),
+            "report.md": render_markdown(result),
+            "summary.txt": summary_text(result) + "\n",
+        }
+        for name, text in pages.items():
+            write_text(store.folder / name, text)
+        return [store.folder / name for name in pages]
+
+    stages = {name: entry["files"] for name, entry in store.record["stages"].items() if name != "report"}
+    store.stage("report", [__version__, stages], work)
+    return result
+
+
+def tuning_report(store: RunStore) -> dict[str, Any] | None:
+    """What tuning did, where the run has tuned."""
+    path = store.folder / "model" / "tuning.json"
+    return read_json(path) if path.is_file() else None
+
+
+def prompts_hash(prompts: Sequence[Prompt]) -> str:
+    """Hash of what the model is given."""
+    return content_hash([[prompt.example_id, prompt.token_ids, prompt.supervised] for prompt in prompts])
+
+
+def samples_hashes(store: RunStore, plan: Plan) -> list[str]:
+    """Hashes of the samples of all conditions."""
+    names = plan.recipe.conditions
+    return [file_hash(file) for name in names for file in store.files(f"conditions/{name}") if file.suffix == ".jsonl"]
+
+
+def _seconds_per_1000(store: RunStore, name: str) -> float:
+    results = next(file for file in store.files(f"conditions/{name}") if file.name.startswith("results_"))
+    return float(read_json(results)["seconds_per_1000_answers"])
+
+
+def _questions(plan: Plan, examples: list[Example]) -> list[str]:
+    return [question_text(plan.task, example) for example in examples]
+
+
+def _ids(plan: Plan) -> list[str]:
+    return [example.id for example in plan.items]
+
+
+def _write(store: RunStore, plan: Plan, evaluation: Evaluation, condition: Condition) -> list[Path]:
+    folder = store.folder / "conditions" / evaluation.condition
+    recorded = store.record["stages"].get(f"conditions/{evaluation.condition}", {"files": {}})["files"]
+    for file in folder.glob("*"):
+        if file.relative_to(store.folder).as_posix() not in recorded:
+            file.unlink()  # left by a run that was killed before it could enter it
+    facts: dict[str, Any] = {"config": {"seed": plan.recipe.seed, "limit": plan.recipe.limit}}
+    return write_evaluation(evaluation, plan.task, condition.prompting.shots, folder, facts)

@@ -1,0 +1,104 @@
+"""Examples to prompts: the question with its demonstrations, and for training the answer behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tunelift.core.recipe import Prompting
+from tunelift.core.records import Example, Prompt
+from tunelift.core.templating import render
+from tunelift.data.tasks import Task
+from tunelift.prompts.chat import Message, encode_chat, encode_text, render_chat, stop_token_id
+from tunelift.prompts.demonstrations import make_selector
+
+
+@dataclass(frozen=True, slots=True)
+class PromptStyle:
+    """Everything besides the example that decides how a prompt is rendered.
+
+    Attributes:
+        task: Its templates, description and delimiters.
+        tokenizer: With a chat template.
+        chat: Rendered as a chat, or as plain text in the way of the harness.
+    """
+
+    task: Task
+    tokenizer: Any
+    chat: bool = True
+
+
+def question_text(task: Task, example: Example) -> str:
+    """The rendered question of an example, without description and demonstrations.
+
+    Raises:
+        UserError: The template cannot be rendered with this row.
+    """
+    where = f"task {task.task}: doc_to_text, {example.source.file}:{example.source.row}"
+    return render(task.doc_to_text, example.fields, where)
+
+
+def answer_prompts(
+    style: PromptStyle, prompting: Prompting, items: list[Example], pool: list[Example], seed: int
+) -> list[Prompt]:
+    """The prompts of all items under one prompting.
+
+    Args:
+        style: How they are rendered.
+        prompting: Number and choice of the demonstrations.
+        items: The items to answer.
+        pool: The examples that may be shown as demonstrations.
+        seed: Seed of the run.
+    """
+    shown = pool if prompting.shots else []
+    questions = {example.id: question_text(style.task, example) for example in [*items, *shown]}
+    select = make_selector(prompting, shown, questions, seed)
+    return [answer_prompt(style, item, select(item)) for item in items]
+
+
+def answer_prompt(style: PromptStyle, example: Example, demonstrations: list[Example]) -> Prompt:
+    """The prompt of an item that is to be answered."""
+    if style.chat:
+        messages = _messages(style.task, example, demonstrations)
+        text = render_chat(style.tokenizer, messages)
+        token_ids = encode_chat(style.tokenizer, messages)
+    else:
+        text = _plain(style.task, example, demonstrations)
+        token_ids = list(style.tokenizer(text)["input_ids"])
+    shown = tuple(demonstration.id for demonstration in demonstrations)
+    return Prompt(example.id, text, tuple(token_ids), (False,) * len(token_ids), demonstrations=shown)
+
+
+def training_prompt(style: PromptStyle, example: Example, demonstrations: list[Example]) -> Prompt:
+    """The prompt with its answer: supervised are the answer's tokens and the stop token behind them."""
+    prompt = answer_prompt(style, example, demonstrations)
+    completion = [*completion_ids(style, example.target), stop_token_id(style.tokenizer)]
+    return Prompt(
+        example_id=prompt.example_id,
+        text=prompt.text + style.tokenizer.decode(completion),
+        token_ids=(*prompt.token_ids, *completion),
+        supervised=(*prompt.supervised, *(True for _ in completion)),
+        demonstrations=prompt.demonstrations,
+    )
+
+
+def completion_ids(style: PromptStyle, answer: str) -> list[int]:
+    """Token ids of an answer behind a prompt, without the stop token.
+
+    A chat answer follows the generation prompt directly; a plain one follows the task's target delimiter. The same
+    ids are trained on and scored.
+    """
+    return encode_text(style.tokenizer, answer if style.chat else style.task.target_delimiter + answer)
+
+
+def _messages(task: Task, example: Example, demonstrations: list[Example]) -> list[Message]:
+    messages = [{"role": "system", "content": task.description}] if task.description else []
+    for shown in demonstrations:
+        messages.append({"role": "user", "content": question_text(task, shown)})
+        messages.append({"role": "assistant", "content": shown.target})
+    return [*messages, {"role": "user", "content": question_text(task, example)}]
+
+
+def _plain(task: Task, example: Example, demonstrations: list[Example]) -> str:
+    shown = [question_text(task, shown) + task.target_delimiter + shown.target for shown in demonstrations]
+    return task.description + task.fewshot_delimiter.join([*shown, question_text(task, example)])

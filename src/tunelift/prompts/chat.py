@@ -1,0 +1,91 @@
+"""Chat rendering: messages to token ids through the tokenizer's own template, and the one stop token behind an answer.
+
+Training, evaluation and serving all render here, so that a served prompt is, token for token, the one that was
+trained on. Data is data: control tokens that stand in a text are encoded as plain text.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from tunelift.core.errors import UserError
+
+Message = dict[str, str]
+
+
+def default_chat_template(tokenizer: Any) -> str:
+    """A chat template for a base model that has none.
+
+    The turns are marked with control tokens that the vocabulary already has (Gemma's, or ChatML's), otherwise with
+    the words "User:" and "Assistant:" and the end-of-sequence token. Each begins with BOS exactly once where the
+    tokenizer has one.
+    """
+    vocabulary = tokenizer.get_vocab()
+    if "<start_of_turn>" in vocabulary and "<end_of_turn>" in vocabulary:
+        name = "gemma"
+    elif "<|im_start|>" in vocabulary and "<|im_end|>" in vocabulary:
+        name = "chatml"
+    else:
+        name = "plain"
+    return files("tunelift.prompts").joinpath("chat_templates", f"{name}.jinja").read_text(encoding="utf-8")
+
+
+def encode_chat(tokenizer: Any, messages: list[Message]) -> list[int]:
+    """Token ids of a conversation through the generation prompt.
+
+    Raises:
+        UserError: The chat template refuses the conversation, for example a system turn.
+    """
+    try:
+        encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, sanitize_control_tokens=True)
+    except Exception as error:
+        raise _template_error(tokenizer, error) from error
+    return list(encoded["input_ids"])
+
+
+def render_chat(tokenizer: Any, messages: list[Message]) -> str:
+    """The text of a conversation through the generation prompt, for people to read.
+
+    Raises:
+        UserError: The chat template refuses the conversation.
+    """
+    try:
+        return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    except Exception as error:
+        raise _template_error(tokenizer, error) from error
+
+
+def _template_error(tokenizer: Any, error: Exception) -> UserError:
+    name = getattr(tokenizer, "name_or_path", "tokenizer")
+    return UserError(name, f"the chat template fails: {error}", "change the task's description, or the model's template")
+
+
+def encode_text(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of plain data: nothing is added, and control tokens in it are encoded as text."""
+    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+
+
+def stop_token_id(tokenizer: Any) -> int:
+    """The token that ends an answer: the first token that the chat template puts behind one.
+
+    Raises:
+        UserError: The template puts nothing behind an answer that the model could learn to stop with, and the
+            tokenizer has no end-of-sequence token.
+    """
+    answer = "answer"
+    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": answer}]
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False) if tokenizer.chat_template else answer
+    behind = rendered.rpartition(answer)[2]
+    token_ids = tokenizer(behind, add_special_tokens=False)["input_ids"]
+    if token_ids and token_ids[0] in tokenizer.added_tokens_decoder:
+        return int(token_ids[0])
+    if tokenizer.eos_token_id is None:
+        name = getattr(tokenizer, "name_or_path", "tokenizer")
+        raise UserError(name, "has no token that could end an answer", "give the tokenizer an eos_token")
+    return int(tokenizer.eos_token_id)
+
+
+def control_tokens_in(tokenizer: Any, text: str) -> list[str]:
+    """The control tokens of the tokenizer that stand in a text."""
+    return [token.content for token in tokenizer.added_tokens_decoder.values() if token.special and token.content in text]

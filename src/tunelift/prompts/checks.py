@@ -1,0 +1,83 @@
+"""What the model will see, checked before it costs an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tunelift.core.records import Example, Finding, Prompt
+from tunelift.prompts.build import PromptStyle, completion_ids, question_text
+from tunelift.prompts.chat import control_tokens_in, stop_token_id
+
+
+def check_prompts(
+    style: PromptStyle, examples: list[Example], training: list[Prompt], answering: dict[str, list[Prompt]], context: int
+) -> list[Finding]:
+    """All findings about rendered prompts.
+
+    Args:
+        style: How they were rendered.
+        examples: Every example of the splits.
+        training: The training and validation prompts.
+        answering: The test prompts of every condition.
+        context: The longest sequence that the model takes, in tokens.
+    """
+    places = {example.id: f"{example.source.file}:{example.source.row}" for example in examples}
+    return [
+        *_too_long(training, answering, style, places, context),
+        *_control_tokens(style.tokenizer, style, examples, places),
+        *_stop_token(style.tokenizer, training, places),
+        *_answers(style, examples, places),
+    ]
+
+
+def _finding(check: str, severity: str, message: str, remedy: str, ids: Iterable[str], places: dict[str, str]) -> list[Finding]:
+    rows = [places[example_id] for example_id in ids]
+    return [Finding(check, severity, message, len(rows), remedy, tuple(rows[:5]))] if rows else []
+
+
+def _too_long(
+    training: list[Prompt], answering: dict[str, list[Prompt]], style: PromptStyle, places: dict[str, str], context: int
+) -> list[Finding]:
+    found = []
+    limits = {"training": (training, context)}
+    new_tokens = style.task.generation_kwargs.max_gen_toks
+    limits |= {name: (prompts, context - new_tokens) for name, prompts in answering.items()}
+    for name, (prompts, limit) in limits.items():
+        ids = [prompt.example_id for prompt in prompts if len(prompt.token_ids) > limit]
+        longest = max((len(prompt.token_ids) for prompt in prompts), default=0)
+        room = f", {new_tokens} of it for the answer" if name != "training" else ""
+        message = f"{name} prompts are longer than the model's context of {context} tokens{room}; the longest has {longest}"
+        remedy = "shorten the texts, use fewer demonstrations, or a smaller max_gen_toks"
+        found += _finding("prompt-too-long", "error", message, remedy, ids, places)
+    return found
+
+
+def _control_tokens(tokenizer: Any, style: PromptStyle, examples: list[Example], places: dict[str, str]) -> list[Finding]:
+    texts = {example.id: question_text(style.task, example) + example.target for example in examples}
+    ids = [name for name, text in texts.items() if control_tokens_in(tokenizer, text)]
+    message = "texts hold control tokens of the model; they are encoded as plain text"
+    return _finding("control-tokens-in-data", "warning", message, "look at these rows: are they scraped chats?", ids, places)
+
+
+def _stop_token(tokenizer: Any, training: list[Prompt], places: dict[str, str]) -> list[Finding]:
+    stop = stop_token_id(tokenizer)
+    ids = [prompt.example_id for prompt in training if not prompt.supervised[-1] or prompt.token_ids[-1] != stop]
+    message = "training prompts do not end in a supervised stop token; the model would not learn to stop"
+    return _finding("stop-token-not-trained", "error", message, "correct the chat template", ids, places)
+
+
+def _answers(style: PromptStyle, examples: list[Example], places: dict[str, str]) -> list[Finding]:
+    limit = style.task.generation_kwargs.max_gen_toks
+    lengths = {example.id: len(completion_ids(style, example.target)) for example in examples}
+    ids = [name for name, length in lengths.items() if length + 1 > limit]
+    message = f"reference answers are longer than max_gen_toks ({limit}); the model could not give them"
+    found = _finding("answer-cut-off", "warning", message, "raise generation_kwargs.max_gen_toks", ids, places)
+    choices = sorted({choice for example in examples for choice in example.choices or ()})
+    sizes = {choice: len(completion_ids(style, choice)) for choice in choices[:100]}
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{choice} {size}" for choice, size in sizes.items())
+        message = f"choices differ in their number of tokens ({listed}); summed log-probability favours the shorter"
+        remedy = "read choice scores with that in mind, or word the choices equally long"
+        found.append(Finding("uneven-choices", "info", message, len(sizes), remedy))
+    return found

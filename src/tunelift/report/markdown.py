@@ -1,0 +1,270 @@
+"""The report and the model card as GitHub Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import yaml
+
+from tunelift.report.record import RunReport
+from tunelift.report.wording import (
+    bytes_text,
+    confusion_name,
+    interval_text,
+    items_text,
+    label,
+    metric_name,
+    notes,
+    p_text,
+    percent,
+    points,
+    seconds_text,
+    verdict,
+)
+
+MOST_CLASSES = 10
+CONFUSIONS = 10
+
+
+def render_markdown(report: RunReport) -> str:
+    """The essentials of a run as Markdown."""
+    shown = [
+        f"# {text(report.name)}",
+        f"{text(report.task)} · {text(report.model)} · {items_text(report.comparison)}, identical for every condition",
+        verdicts(report),
+        "## Conditions",
+        conditions_table(report),
+        *([("## Contrasts"), contrasts_table(report)] if report.contrasts else []),
+        *_still_wrong(report),
+        *_next(report),
+        *_findings(report),
+        *_how(report),
+    ]
+    return "\n\n".join(part for part in shown if part) + "\n"
+
+
+def model_card(
+    report: RunReport,
+    base_model: str,
+    library_name: Literal["peft", "transformers"],
+    languages: Sequence[str] = ("en",),
+    license: str | None = None,
+) -> str:
+    """The README of a tuned model.
+
+    Args:
+        report: The run that tuned it.
+        base_model: Hub id or folder of the model that was tuned.
+        library_name: "peft" for an adapter, "transformers" for whole weights.
+        languages: Languages of the data.
+        license: Licence of the weights, where it is known.
+    """
+    header = {
+        "base_model": base_model,
+        "library_name": library_name,
+        "pipeline_tag": "text-generation",
+        "language": list(languages),
+        **({"license": license} if license else {}),
+        "tags": ["tunelift", "instruction-tuning", *(["lora", "peft"] if library_name == "peft" else [])],
+    }
+    parts = [
+        f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
+        f"# {text(report.name)}",
+        f"{text(base_model)}, tuned on the task {text(report.task)}.",
+        "## What tuning changed",
+        verdicts(report),
+        conditions_table(report),
+        "## How it was tuned",
+        _how_tuned(report),
+        _details("recipe, with every default", report.facts.get("recipe", "")),
+        "## How to load it",
+        _how_to_load(base_model, library_name),
+        "## Limits",
+        _limits(report),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def verdicts(report: RunReport) -> str:
+    """The score of the studied condition, and one sentence a contrast."""
+    studied = report.studied
+    lead = f"**{text(studied.name)}: {metric_name(report.comparison)} {percent(studied.score)} %**"
+    lead += f" (95 % interval {interval_text(studied.interval)}, {items_text(report.comparison)})"
+    lines = [
+        f"- {text(verdict(contrast))}: {points(contrast.result.effect)} points "
+        f"({interval_text(contrast.result.interval)}), {text(p_text(contrast.result.p))}"
+        for contrast in report.contrasts
+    ]
+    return "\n".join([lead, "", *lines]).rstrip()
+
+
+def conditions_table(report: RunReport) -> str:
+    """All conditions with their scores in per cent."""
+    name = metric_name(report.comparison)
+    heading = ["condition", name, "95 % interval", "balanced", "by log-probability", "1000 answers cost", "notes"]
+    rows = [
+        [
+            score.name,
+            percent(score.score),
+            interval_text(score.interval),
+            percent(score.balanced_accuracy),
+            percent(score.choice_accuracy),
+            seconds_text(report.seconds_per_1000.get(score.name)),
+            ", ".join(notes(report, score)),
+        ]
+        for score in report.comparison.conditions
+    ]
+    return table(heading, rows, left={0, 6})
+
+
+def contrasts_table(report: RunReport) -> str:
+    """All contrasts with their effects in percentage points."""
+    heading = ["contrast", "effect", "95 % interval", "p", "format", "ability", "balanced", "p", "smallest effect"]
+    rows = [
+        [
+            f"{contrast.candidate} vs {contrast.baseline}",
+            points(contrast.result.effect),
+            interval_text(contrast.result.interval),
+            p_text(contrast.result.p),
+            points(contrast.format_gain),
+            points(contrast.ability_gain),
+            points(contrast.balanced.effect if contrast.balanced else None),
+            p_text(contrast.balanced.p) if contrast.balanced else "-",
+            percent(contrast.detectable_effect),
+        ]
+        for contrast in report.contrasts
+    ]
+    note = "The smallest effect is the one that this test set shows four times in five."
+    return f"{table(heading, rows, left={0})}\n\n{note}"
+
+
+def _still_wrong(report: RunReport) -> list[str]:
+    diagnosis = report.diagnosis
+    if diagnosis is None:
+        return []
+    count = f"{len(diagnosis.wrong):,} of {diagnosis.items:,} answers of {text(diagnosis.condition)} are wrong"
+    unusable = f"{diagnosis.unparsed:,} could not be parsed, {diagnosis.truncated:,} were cut off"
+    parts = ["## Still wrong", f"{count}; {unusable}."]
+    if diagnosis.table and len(diagnosis.table.classes) <= MOST_CLASSES:
+        classes = diagnosis.table.classes
+        heading = ["is \\ answered", *map(label, classes), "not parsed"]
+        cells = zip(classes, diagnosis.table.counts, strict=True)
+        parts.append(table(heading, [[label(name), *map(str, row)] for name, row in cells], left={0}))
+    elif diagnosis.confusions:
+        lines = [f"- {cell.count:,} {text(confusion_name(cell))}" for cell in diagnosis.confusions[:CONFUSIONS]]
+        rest = sum(cell.count for cell in diagnosis.confusions[CONFUSIONS:])
+        parts.append("\n".join([*lines, *([f"- {rest:,} others"] if rest else [])]))
+    if diagnosis.baseline is not None:
+        flips = f"{len(diagnosis.won):,} items became right and {len(diagnosis.lost):,} wrong"
+        parts.append(f"Against {text(diagnosis.baseline)}, {flips}.")
+    return [*parts, "The items stand in report.html."]
+
+
+def _next(report: RunReport) -> list[str]:
+    proposals = report.diagnosis.proposals if report.diagnosis else ()
+    return ["## Next", "\n".join(f"- {text(str(proposal))}" for proposal in proposals)] if proposals else []
+
+
+def _findings(report: RunReport) -> list[str]:
+    if not report.findings:
+        return []
+    rows = [
+        [finding.severity, finding.message, f"{finding.count:,}", ", ".join(finding.rows), finding.remedy]
+        for finding in report.findings
+    ]
+    heading = ["severity", "finding", "rows", "for example", "what to do"]
+    return ["## Data and prompts", table(heading, rows, left={0, 1, 3, 4})]
+
+
+def _how(report: RunReport) -> list[str]:
+    stages = [
+        [name, seconds_text(stage["seconds"]), bytes_text(stage["peak_memory_bytes"])]
+        for name, stage in report.facts.get("stages", {}).items()
+        if name != "report"
+    ]
+    return [
+        "## How this was made",
+        _how_tuned(report),
+        table(["stage", "time", "peak memory so far"], stages, left={0}) if stages else "",
+        _facts(report.facts.get("determinism", {})),
+        _details("recipe, with every default", report.facts.get("recipe", "")),
+    ]
+
+
+def _how_tuned(report: RunReport) -> str:
+    lines = []
+    if tuning := report.tuning:
+        share = percent(tuning["trainable_parameters"] / tuning["parameters"])
+        best = f"the weights of step {tuning['best_step']:,} were kept"
+        loss = f"lowest validation loss, {min(tuning['validation_losses']):.3f} nats a token"
+        lines.append(f"- {tuning['steps']:,} of {tuning['planned_steps']:,} planned optimizer steps; {best} ({loss})")
+        lines.append(f"- {tuning['trainable_parameters']:,} of {tuning['parameters']:,} weights tuned ({share} %)")
+        lines.append(f"- {tuning['supervised_tokens']:,} supervised tokens an epoch")
+    counts = report.facts.get("data", {}).get("counts", {})
+    if counts:
+        lines.append("- rows: " + ", ".join(f"{text(name)} {count:,}" for name, count in counts.items()))
+    known = [_facts(report.facts[key]) for key in ("versions", "hardware") if report.facts.get(key)]
+    return "\n".join([*lines, *known])
+
+
+def _facts(facts: dict[str, object]) -> str:
+    lines = []
+    for name, value in facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        lines.append(f"- {text(name)}: {text(shown)}")
+    return "\n".join(lines)
+
+
+def _how_to_load(base_model: str, library_name: str) -> str:
+    code = """```python
+import tunelift as tl
+
+model = tl.load_model("FOLDER OF THIS FILE")
+```"""
+    if library_name == "transformers":
+        other = "Transformers loads it like any other model: `AutoModelForCausalLM.from_pretrained(FOLDER)`."
+    elif base_model.startswith("bundled/"):
+        other = "It is a PEFT adapter; its base model comes with tunelift, which puts both together."
+    else:
+        other = "It is a PEFT adapter: `peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER)` loads it with its base."
+    return f"{code}\n\n{other}\n\nPrompts are rendered with the chat template of the tokenizer beside it."
+
+
+def _limits(report: RunReport) -> str:
+    diagnosis = report.diagnosis
+    lines = [f"- Measured on {items_text(report.comparison)} of this one task; nothing is known about other tasks."]
+    if diagnosis and diagnosis.wrong:
+        lines.append(f"- {len(diagnosis.wrong):,} of {diagnosis.items:,} test items are answered wrongly.")
+        lines += [f"  - {cell.count:,} {text(confusion_name(cell))}" for cell in diagnosis.confusions[:3]]
+    lines.append("- What the base model forgot, robustness, bias and safety were not measured.")
+    return "\n".join(lines)
+
+
+def _details(title: str, content: str) -> str:
+    """A block that opens on a click; the fence is longer than any run of backticks inside."""
+    if not content:
+        return ""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", content)), default=0))
+    return f"<details><summary>{title}</summary>\n\n{fence}yaml\n{content.rstrip()}\n{fence}\n\n</details>"
+
+
+def table(heading: Sequence[str], rows: Sequence[Sequence[str]], left: set[int]) -> str:
+    """A Markdown table.
+
+    Args:
+        heading: Names of the columns.
+        rows: Cells as plain text.
+        left: The columns that are aligned to the left.
+    """
+    rule = [":--" if index in left else "--:" for index in range(len(heading))]
+    lines = [map(text, heading), rule, *(map(text, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def text(plain: str) -> str:
+    """A text of any origin on one line, with everything escaped that Markdown or HTML could read as markup."""
+    line = " ".join(plain.split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", line)

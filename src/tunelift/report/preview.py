@@ -1,0 +1,55 @@
+"""What `tunelift check` prints: counts, findings, and the tokens that are trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tunelift.core.records import Finding, Prompt
+
+if TYPE_CHECKING:
+    from tunelift.pipeline import Checked
+
+GREEN, DIM, RESET = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
+
+
+def check_text(checked: Checked, colour: bool) -> str:
+    """The findings and a preview of training prompts as text.
+
+    Args:
+        checked: What `tunelift check` found.
+        colour: Mark supervised tokens with a colour; otherwise they stand in ``[[`` and ``]]``.
+    """
+    counts = ", ".join(f"{name} {count:,}" for name, count in checked.counts.items())
+    lines = [f"rows: {counts}", *_lengths(checked.prompts)]
+    lines += [_finding_line(finding) for finding in checked.findings] or ["no findings"]
+    lines.append("supervised tokens " + (f"are {GREEN}green{RESET}:" if colour else "stand in [[ ]]:"))
+    lines += [preview(prompt, checked.style.tokenizer, colour) for prompt in checked.shown]
+    return "\n".join(lines)
+
+
+def _lengths(prompts: dict[str, list[Prompt]]) -> list[str]:
+    lines = []
+    for name, group in prompts.items():
+        lengths = sorted(len(prompt.token_ids) for prompt in group)
+        if lengths:
+            median = lengths[len(lengths) // 2]
+            lines.append(f"{name}: {len(lengths):,} prompts, {median} tokens in the middle, {lengths[-1]} at most")
+    return lines
+
+
+def _finding_line(finding: Finding) -> str:
+    rows = f" ({', '.join(finding.rows)}{', ...' if finding.count > len(finding.rows) else ''})" if finding.rows else ""
+    return f"{finding.severity}: {finding.message}: {finding.count:,}{rows} - {finding.remedy}"
+
+
+def preview(prompt: Prompt, tokenizer: Any, colour: bool) -> str:
+    """A training prompt with its supervised tokens marked."""
+    opening, closing = (GREEN, RESET) if colour else ("[[", "]]")
+    parts: list[str] = []
+    start = 0
+    for index in range(1, len(prompt.token_ids) + 1):
+        if index == len(prompt.token_ids) or prompt.supervised[index] != prompt.supervised[start]:
+            text = tokenizer.decode(list(prompt.token_ids[start:index]))
+            parts.append(f"{opening}{text}{closing}" if prompt.supervised[start] else text)
+            start = index
+    return "".join(parts) + "\n"

@@ -1,0 +1,60 @@
+"""Everything that a report says, gathered by the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tunelift.comparison.records import Comparison, ConditionScore, Contrast
+from tunelift.core.records import Finding, Sample
+from tunelift.diagnosis.records import Diagnosis
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run.
+
+    Attributes:
+        name: Name of the run.
+        task: Name of the task.
+        model: The base model, as the recipe names it.
+        folder: The run directory, as shown to the user.
+        comparison: The conditions and their contrasts.
+        diagnosis: Where the condition under study still fails.
+        findings: What the checks of data and prompts noticed.
+        tuning: A `TuningReport` as plain data; None where nothing was tuned.
+        seconds_per_1000: Seconds for 1000 answers, by condition; None where it was not measured.
+        samples: The answers, by condition.
+        facts: The content of ``run.json`` (``versions``, ``hardware``, ``model``, ``data``, ``determinism``,
+            ``stages`` with seconds and peak memory) and the resolved ``recipe`` as YAML. Every key may be missing.
+        sources: Where items come from, ``file:row`` by id, as far as it is known.
+    """
+
+    name: str
+    task: str
+    model: str
+    folder: str
+    comparison: Comparison
+    diagnosis: Diagnosis | None
+    findings: list[Finding]
+    tuning: dict[str, Any] | None
+    seconds_per_1000: dict[str, float | None]
+    samples: dict[str, list[Sample]]
+    facts: dict[str, Any]
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def studied(self) -> ConditionScore:
+        """The condition that the report is about: the diagnosed one, or else the last."""
+        name = self.diagnosis.condition if self.diagnosis else self.comparison.conditions[-1].name
+        return next(score for score in self.comparison.conditions if score.name == name)
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether every item has a fixed set of possible answers."""
+        return all(sample.choices for sample in self.samples.get(self.studied.name, ()))
+
+    @property
+    def contrasts(self) -> list[Contrast]:
+        """The contrasts of the studied condition first, then the others."""
+        return sorted(self.comparison.contrasts, key=lambda contrast: contrast.candidate != self.studied.name)

@@ -1,0 +1,128 @@
+"""Numbers and verdicts in the words that all forms of the report share."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import chain, count
+from typing import Literal
+
+from tunelift.comparison.records import Comparison, ConditionScore, Contrast
+from tunelift.diagnosis.records import Confusion
+from tunelift.report.record import RunReport
+from tunelift.statistics.intervals import Interval
+
+LEVEL = 0.05
+NONE = "-"
+
+
+def percent(share: float | None) -> str:
+    """A share between 0 and 1 as per cent with one decimal, without the sign."""
+    return NONE if share is None else f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0 turns -0.0 into 0.0
+
+
+def points(effect: float | None) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return NONE if effect is None else f"{round(100 * effect, 1) + 0.0:+.1f}"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """``26.1 to 37.3``, in per cent or percentage points."""
+    return f"{percent(interval.low)} to {percent(interval.high)}" if interval else NONE
+
+
+def p_text(p: float) -> str:
+    """``p < 0.0001``, ``p = 0.003``, ``p = 0.42``."""
+    if p < 0.0001:
+        return "p < 0.0001"
+    decimals = 4 if p < 0.001 else 3 if p < 0.1 else 2
+    return f"p = {p:.{decimals}f}"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """A duration in seconds with the digits that matter."""
+    if seconds is None:
+        return NONE
+    if seconds < 0.01:
+        return "< 0.01 s"
+    return f"{seconds:,.{2 if seconds < 1 else 1 if seconds < 100 else 0}f} s"
+
+
+def bytes_text(size: float) -> str:
+    """A size in GB or MB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
+def outcome(contrast: Contrast) -> Literal["better", "worse", "undecided"]:
+    """What a contrast has shown at the level of 5 %."""
+    if contrast.result.p > LEVEL or contrast.result.effect == 0:
+        return "undecided"
+    return "better" if contrast.result.effect > 0 else "worse"
+
+
+def verdict(contrast: Contrast) -> str:
+    """A contrast as a plain sentence without a full stop."""
+    candidate, baseline, smallest = contrast.candidate, contrast.baseline, contrast.detectable_effect
+    shown = outcome(contrast)
+    if shown != "undecided":
+        return f"{candidate} is {shown} than {baseline}"
+    reach = f"smallest effect this test set could show: {'none' if smallest is None else percent(smallest)}"
+    return f"{candidate} does not beat {baseline}: no difference could be shown ({reach})"
+
+
+def items_text(comparison: Comparison) -> str:
+    """``400 test items in 37 groups``."""
+    groups = f" in {comparison.groups:,} groups" if comparison.groups else ""
+    return f"{comparison.items:,} test items{groups}"
+
+
+def metric_name(comparison: Comparison) -> str:
+    """The name of the score as a heading."""
+    return "accuracy" if comparison.metric == "acc" else comparison.metric
+
+
+def notes(report: RunReport, score: ConditionScore) -> list[str]:
+    """What has to be known about the answers of a condition beside its score."""
+    unusable = "not one of the choices" if report.has_choices else "empty"
+    counts = [(score.unparsed, unusable), (score.truncated, "cut off")]
+    return [f"{number:,} answers {what}" for number, what in counts if number]
+
+
+def confusion_name(cell: Confusion) -> str:
+    """``neutral taken for negative`` or ``neutral not parsed``."""
+    target = label(cell.target)
+    return f"{target} not parsed" if cell.answer is None else f"{target} taken for {label(cell.answer)}"
+
+
+def anchors(cells: Sequence[Confusion]) -> list[str]:
+    """An anchor for each cell, such as ``neutral-negative``: letters and digits of any script, all different."""
+    names: dict[str, None] = {}
+    for cell in cells:
+        base = f"{_slug(cell.target)}-{_slug('not parsed' if cell.answer is None else cell.answer)}"
+        numbered = (f"{base}-{number}" for number in count(2))
+        names[next(name for name in chain([base], numbered) if name not in names)] = None
+    return list(names)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[\W_]+", "-", text[:40]).strip("-").lower() or "label"
+
+
+def label(text: str, limit: int = 40) -> str:
+    """A label from the data as one short line without control characters."""
+    line = " ".join("".join(letter if _is_visible(letter) else " " for letter in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _is_visible(letter: str) -> bool:
+    return unicodedata.category(letter)[0] != "C"
+
+
+def clip(text: str, limit: int) -> str:
+    """The start and the end of a long text, with the number of characters left out between them."""
+    if len(text) <= limit:
+        return text
+    tail = limit // 3
+    head = limit - tail
+    return f"{text[:head]} [… {len(text) - limit:,} characters left out …] {text[-tail:]}"

@@ -1,0 +1,1 @@
+"""A tuned model behind an OpenAI-compatible server."""

@@ -1,0 +1,1 @@
+"""Training prompts to a tuned model: objective, trainer, checkpoints."""

@@ -1,0 +1,162 @@
+"""Transformers' Trainer with our loss and our batches; everything else is the library's.
+
+One Trainer batch is the list of prompts of one optimizer step. `training_step` divides it into micro-batches and
+normalises by the supervised tokens of the whole step, so that any division gives the same gradient.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from tunelift.core.errors import UserError
+from tunelift.core.files import new_folder, write_jsonl
+from tunelift.core.progress import progress
+from tunelift.core.records import Prompt
+from tunelift.engine.loss import loss_sum, mean_loss, micro_batches, supervised_tokens
+from tunelift.tuning.checkpoints import staged_checkpoint
+
+
+class PromptTrainer(Trainer):
+    """Tunes on lists of prompts.
+
+    Args:
+        token_budget: Largest micro-batch, in tokens.
+        autocast: Compute in bfloat16 while the weights stay in float32.
+        **options: As for `transformers.Trainer`; the data sets are lists of `Prompt`.
+    """
+
+    def __init__(self, *, token_budget: int, autocast: bool, **options: Any) -> None:
+        super().__init__(data_collator=list, **options)
+        self.token_budget = token_budget
+        self.autocast = autocast
+        self._staging: Path | None = None
+
+    def training_step(self, model: Any, inputs: list[Prompt], num_items_in_batch: Tensor | int | None = None) -> Tensor:
+        """Forward and backward of one optimizer step.
+
+        Returns:
+            Cross-entropy per supervised token, in nats.
+
+        Raises:
+            UserError: The loss is not finite.
+        """
+        model.train()
+        tokens = supervised_tokens(inputs)
+        total = torch.zeros((), device=self.args.device)
+        for batch in micro_batches(inputs, self.token_budget):
+            with self._precision():
+                loss = loss_sum(model, batch) / tokens
+            self.accelerator.backward(loss)
+            total += loss.detach()
+        if not torch.isfinite(total):
+            where = f"step {self.state.global_step + 1}"
+            raise UserError(where, f"the loss is {total.item()}", "lower tune.learning_rate, or use float32")
+        return total
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        """Cross-entropy per supervised token on the validation prompts."""
+        with self._precision():
+            metrics = {"eval_loss": mean_loss(self.model, list(self.eval_dataset), self.token_budget)}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def floating_point_ops(self, inputs: list[Prompt]) -> int:
+        """Not estimated: the library's formula does not know shared prefixes."""
+        return 0
+
+    def _precision(self) -> Any:
+        return torch.autocast(self.args.device.type, torch.bfloat16) if self.autocast else nullcontext()
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._staging) if self._staging else super()._get_output_dir(trial)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        with staged_checkpoint(Path(self.args.output_dir), step) as folder:
+            # The library names a folder of its own inside the one it is given; its content is what is wanted.
+            self._staging = folder / "library"
+            try:
+                super()._save_checkpoint(model, trial)
+            finally:
+                self._staging = None
+            for file in (folder / "library" / f"checkpoint-{step}").iterdir():
+                file.rename(folder / file.name)
+            shutil.rmtree(folder / "library")
+
+
+class Validation(TrainerCallback):
+    """Measures the validation loss, keeps the weights of the best, and stops when it no longer falls.
+
+    What it decides follows from the trainer's log alone, so that a resumed run decides as an undisturbed one.
+
+    Args:
+        every: Optimizer steps between measurements.
+        patience: Measurements without a new best before tuning stops.
+        best: Folder for the best weights.
+        save: Writes the weights into a folder.
+    """
+
+    def __init__(self, every: int, patience: int, best: Path, save: Any) -> None:
+        self.every = every
+        self.patience = patience
+        self.best = best
+        self.save = save
+
+    def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Ask for a measurement when it is time."""
+        control.should_evaluate = state.global_step % self.every == 0 or state.global_step == state.max_steps
+
+    def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Keep the best weights; stop when patience is used up."""
+        losses = validation_losses(state.log_history)
+        best = min(range(len(losses)), key=lambda index: losses[index])
+        if best == len(losses) - 1:
+            with new_folder(self.best) as folder:
+                self.save(folder)
+        control.should_training_stop = len(losses) - 1 - best >= self.patience
+
+
+class Record(TrainerCallback):
+    """Shows progress with tokens per second, and writes the log as JSON lines.
+
+    Args:
+        tokens: Prompt and answer tokens of all training prompts.
+        log: The file.
+    """
+
+    def __init__(self, tokens: int, log: Path) -> None:
+        self.tokens = tokens
+        self.log = log
+        self.bar: Any = None
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
+        """Open the progress bar where the run stands."""
+        total = int(self.tokens * args.num_train_epochs)
+        self.bar = progress(total, "tuning", "token")
+        self.bar.update(int(total * state.global_step / max(state.max_steps, 1)))
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: Any, **_: Any) -> None:
+        """Advance by one step's share of the tokens."""
+        self.bar.update(int(self.tokens * args.num_train_epochs * state.global_step / state.max_steps) - self.bar.n)
+
+    def on_log(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        """Write the whole log, so that a resumed run has each line once."""
+        write_jsonl(self.log, state.log_history)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Close the progress bar."""
+        self.bar.close()
+
+
+def validation_losses(log: Sequence[dict[str, Any]]) -> list[float]:
+    """The validation losses in a trainer's log, in order."""
+    return [entry["eval_loss"] for entry in log if "eval_loss" in entry]

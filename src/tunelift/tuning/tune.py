@@ -1,0 +1,189 @@
+"""Tuning a language model on training prompts."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tensorboardX import SummaryWriter
+from transformers import PrinterCallback, TrainingArguments
+from transformers.integrations import TensorBoardCallback
+
+from tunelift.core import hardware
+from tunelift.core.errors import UserError
+from tunelift.core.files import content_hash, new_folder, write_json
+from tunelift.core.recipe import Tune
+from tunelift.core.records import Prompt
+from tunelift.core.seeds import derive_seed
+from tunelift.engine.loss import supervised_tokens
+from tunelift.models.adapters import add_lora, trainable_parameters
+from tunelift.models.load import LanguageModel
+from tunelift.tuning.checkpoints import latest_checkpoint
+from tunelift.tuning.trainer import PromptTrainer, Record, Validation, validation_losses
+
+# Largest micro-batch in tokens: on a CPU larger ones are no faster and need more memory.
+TOKEN_BUDGET = {"cpu": 1024, "mps": 4096, "cuda": 16384}
+
+
+@dataclass(frozen=True, slots=True)
+class TuningReport:
+    """What tuning did.
+
+    Attributes:
+        steps: Optimizer steps done.
+        planned_steps: Optimizer steps that the recipe asked for; more than `steps` when it stopped early.
+        best_step: Step with the lowest validation loss, whose weights were kept.
+        validation_losses: The losses in order, in nats per supervised token.
+        training_losses: The same for training, step by step.
+        trainable_parameters: Number of weights that were tuned.
+        parameters: Number of all weights.
+        supervised_tokens: Supervised tokens of one epoch.
+    """
+
+    steps: int
+    planned_steps: int
+    best_step: int
+    validation_losses: list[float]
+    training_losses: list[float]
+    trainable_parameters: int
+    parameters: int
+    supervised_tokens: int
+
+
+def tune_model(
+    loaded: LanguageModel, training: list[Prompt], validation: list[Prompt], settings: Tune, seed: int, folder: Path
+) -> TuningReport:
+    """Tune a model and keep the weights with the lowest validation loss.
+
+    Goes on from the newest whole checkpoint in the folder if that belongs to the same inputs.
+
+    Args:
+        loaded: The base model; it is used up.
+        training: Prompts with answers.
+        validation: The same for measuring the loss.
+        settings: How to tune.
+        seed: Seed of the run.
+        folder: For checkpoints, log and the result; the tuned model stands in ``folder/model`` afterwards, its
+            weights as safetensors beside the tokenizer that rendered the prompts.
+
+    Raises:
+        UserError: Nothing is supervised, or the loss is not finite.
+    """
+    for name, prompts in (("training", training), ("validation", validation)):
+        empty = [prompt.example_id for prompt in prompts if not any(prompt.supervised)]
+        if empty or not prompts:
+            raise UserError(f"{name} prompts", f"{len(empty) or 'all'} have no supervised token", "check the answers")
+    work = _work_folder(loaded, training, validation, settings, seed, folder)
+    if settings.method.lora:
+        base = str(Path(loaded.name).resolve()) if Path(loaded.name).exists() else loaded.name
+        loaded.model = add_lora(loaded.model, base, settings.method.lora, seed)
+    trainer = _make_trainer(loaded, training, validation, settings, seed, work, folder)
+    checkpoint = latest_checkpoint(work)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    report = _report(trainer, loaded, training)
+    with new_folder(folder / "model") as model_folder:
+        shutil.copytree(work / "best", model_folder, dirs_exist_ok=True)
+        write_json(model_folder / "tuning.json", asdict(report))
+    shutil.rmtree(folder / "checkpoints")
+    return report
+
+
+def _work_folder(
+    loaded: LanguageModel, training: list[Prompt], validation: list[Prompt], settings: Tune, seed: int, folder: Path
+) -> Path:
+    """The folder for checkpoints: one for these inputs, so that no other run is ever gone on with."""
+    inputs = [loaded.fingerprint, settings.model_dump(), seed, [[p.token_ids, p.supervised] for p in training + validation]]
+    work = folder / "checkpoints" / content_hash(inputs)[:16]
+    for other in (folder / "checkpoints").glob("*"):
+        if other != work:
+            shutil.rmtree(other)
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def _make_trainer(
+    loaded: LanguageModel,
+    training: list[Prompt],
+    validation: list[Prompt],
+    settings: Tune,
+    seed: int,
+    work: Path,
+    folder: Path,
+) -> Any:
+    device = hardware.device()
+    bfloat16 = (hardware.fast_precision() if settings.precision == "auto" else settings.precision) == "bfloat16"
+    if settings.method.full:
+        loaded.model.float()
+    steps_per_epoch = math.ceil(len(training) / settings.batch_size)
+    arguments = TrainingArguments(
+        output_dir=str(work),
+        per_device_train_batch_size=settings.batch_size,
+        num_train_epochs=settings.epochs,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if settings.schedule == "constant" else settings.schedule,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_gradient_norm,
+        save_strategy="steps",
+        save_steps=settings.checkpoint_steps,
+        eval_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        use_cpu=device == "cpu",
+        seed=derive_seed(seed, "tuning") % 2**32,
+    )
+    trainer = PromptTrainer(
+        token_budget=TOKEN_BUDGET[device],
+        autocast=bool(settings.method.full) and bfloat16,
+        model=loaded.model,
+        args=arguments,
+        train_dataset=training,
+        eval_dataset=validation,
+        processing_class=loaded.tokenizer,
+        callbacks=[
+            Validation(
+                every=math.ceil(steps_per_epoch / settings.evaluations_per_epoch),
+                patience=settings.patience,
+                best=work / "best",
+                save=lambda target: save_model(loaded, target),
+            ),
+            Record(sum(len(prompt.token_ids) for prompt in training), folder / "log.jsonl"),
+            _tensorboard(folder / "tensorboard"),
+        ],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _tensorboard(folder: Path) -> Any:
+    return TensorBoardCallback(SummaryWriter(logdir=str(folder)))
+
+
+def save_model(loaded: LanguageModel, folder: Path) -> None:
+    """Write weights or adapter, tokenizer with its chat template, and generation configuration."""
+    loaded.model.save_pretrained(folder)
+    loaded.tokenizer.save_pretrained(folder)
+    loaded.model.generation_config.save_pretrained(folder)
+
+
+def _report(trainer: Any, loaded: LanguageModel, training: list[Prompt]) -> TuningReport:
+    log = trainer.state.log_history
+    losses = validation_losses(log)
+    steps = [entry["step"] for entry in log if "eval_loss" in entry]
+    trainable, total = trainable_parameters(loaded.model)
+    return TuningReport(
+        steps=trainer.state.global_step,
+        planned_steps=trainer.state.max_steps,
+        best_step=steps[losses.index(min(losses))],
+        validation_losses=losses,
+        training_losses=[entry["loss"] for entry in log if "loss" in entry],
+        trainable_parameters=trainable,
+        parameters=total,
+        supervised_tokens=supervised_tokens(training),
+    )

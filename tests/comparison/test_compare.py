@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score
+
+from tunelift.comparison.compare import compare
+from tunelift.core.errors import UserError
+from tunelift.core.records import Sample
+from tunelift.statistics.intervals import wilson
+from tunelift.statistics.paired import compare_binary, compare_means
+
+CHOICES = ("yes", "no")
+
+
+def make(
+    condition: str, answers: list[str | None], targets: list[str], choice_acc: list[int] | None = None
+) -> list[Sample]:
+    samples = [
+        Sample(
+            example_id=f"e{index}",
+            doc_id=index,
+            doc={"text": f"question {index}"},
+            target=target,
+            condition=condition,
+            output=answer or "?",
+            answer=answer,
+            finish_reason="stop" if answer else "length",
+            choices=CHOICES,
+            metrics={"acc": float(answer == target)},
+        )
+        for index, (answer, target) in enumerate(zip(answers, targets, strict=True))
+    ]
+    if choice_acc is None:
+        return samples
+    pairs = zip(samples, choice_acc, strict=True)
+    return [replace(sample, metrics={**sample.metrics, "choice_acc": float(score)}) for sample, score in pairs]
+
+
+TARGETS = ["yes", "yes", "yes", "no", "yes", "no"]
+BASE = make("base", ["yes", None, "no", "no", None, "yes"], TARGETS, [1, 1, 0, 1, 0, 0])
+TUNED = make("tuned", ["yes", "yes", "yes", "yes", "yes", "no"], TARGETS, [1, 1, 1, 0, 1, 1])
+CONTRAST = [("tuned", "base")]
+
+
+def test_scores_of_a_condition() -> None:
+    comparison = compare({"base": BASE, "tuned": TUNED}, CONTRAST, "t", seed=1, systems={"tuned": "tuned model"})
+    base, tuned = comparison.conditions
+    assert (base.system, tuned.system) == ("base", "tuned model")
+    assert (base.score, base.items, base.unparsed, base.truncated) == (pytest.approx(1 / 3), 6, 2, 2)
+    assert base.interval == wilson(2, 6)
+    answers = [sample.answer or "none of them" for sample in TUNED]
+    assert tuned.balanced_accuracy == pytest.approx(balanced_accuracy_score(TARGETS, answers))
+    assert tuned.choice_accuracy == pytest.approx(5 / 6)
+
+
+def test_a_contrast() -> None:
+    comparison = compare({"base": BASE, "tuned": TUNED}, CONTRAST, "t", seed=1)
+    (contrast,) = comparison.contrasts
+    before, after = ([sample.metrics["acc"] for sample in samples] for samples in (BASE, TUNED))
+    assert contrast.result == compare_binary(before, after)
+    assert contrast.won == ("e1", "e2", "e4", "e5")
+    assert contrast.lost == ("e3",)
+    assert (contrast.ability_gain, contrast.format_gain) == (pytest.approx(2 / 6), pytest.approx(1 / 6))
+    assert contrast.balanced is not None
+    assert contrast.balanced.effect == pytest.approx(((1 - 1 / 4) + (1 / 2 - 1 / 2)) / 2)
+    assert contrast.detectable_effect is not None
+    assert comparison.groups is None
+
+
+@given(st.permutations(range(6)))
+def test_the_order_of_answers_does_not_matter(order: list[int]) -> None:
+    shuffled = [TUNED[index] for index in order]
+    assert compare({"base": BASE, "tuned": shuffled}, CONTRAST, "t", 1) == compare(
+        {"base": BASE, "tuned": TUNED}, CONTRAST, "t", 1
+    )
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 1)] * 4), min_size=1, max_size=20))
+def test_the_gain_splits_into_format_and_ability(rows: list[tuple[int, int, int, int]]) -> None:
+    base, tuned, base_choice, tuned_choice = (list(column) for column in zip(*rows, strict=True))
+    targets = ["yes"] * len(rows)
+    conditions = {
+        "base": make("base", ["yes" if right else None for right in base], targets, base_choice),
+        "tuned": make("tuned", ["yes" if right else None for right in tuned], targets, tuned_choice),
+    }
+    comparison = compare(conditions, CONTRAST, "t", seed=1)
+    (contrast,), (before, after) = comparison.contrasts, comparison.conditions
+    assert contrast.format_gain is not None and contrast.ability_gain is not None
+    assert contrast.format_gain + contrast.ability_gain == pytest.approx(contrast.result.effect, abs=1e-12)
+    assert contrast.ability_gain == pytest.approx(after.choice_accuracy - before.choice_accuracy, abs=1e-12)
+
+
+def test_without_choice_scores_the_gain_is_not_split() -> None:
+    majority = make("majority", ["yes"] * 6, TARGETS)
+    (contrast,) = compare({"majority": majority, "tuned": TUNED}, [("tuned", "majority")], "t", 1).contrasts
+    assert (contrast.format_gain, contrast.ability_gain) == (None, None)
+
+
+def test_items_of_one_group_are_not_independent() -> None:
+    grouped = {
+        name: [replace(sample, group="ab"[sample.doc_id % 2]) for sample in samples]
+        for name, samples in (("base", BASE), ("tuned", TUNED))
+    }
+    comparison = compare(grouped, CONTRAST, "t", seed=1)
+    before, after = ([sample.metrics["acc"] for sample in samples] for samples in (BASE, TUNED))
+    assert comparison.groups == 2
+    assert comparison.contrasts[0].result == compare_means(before, after, [0, 1] * 3, seed=1)
+    # Both groups gain, and one of two sign patterns has that: nothing more can be known from two groups.
+    assert comparison.contrasts[0].balanced is not None
+    assert comparison.contrasts[0].balanced.p == 0.5
+
+
+def test_groups_of_one_item_are_no_groups() -> None:
+    single = [replace(sample, group=sample.example_id) for sample in BASE]
+    assert compare({"base": single, "tuned": TUNED}, CONTRAST, "t", 1) == compare(
+        {"base": BASE, "tuned": TUNED}, CONTRAST, "t", 1
+    )
+
+
+def test_choices_that_differ_from_item_to_item_are_no_classes() -> None:
+    conditions = {
+        name: [replace(sample, choices=(sample.target, f"other {sample.doc_id}")) for sample in samples]
+        for name, samples in (("base", BASE), ("tuned", TUNED))
+    }
+    comparison = compare(conditions, CONTRAST, "t", seed=1)
+    assert comparison.conditions[0].balanced_accuracy is None
+    assert comparison.contrasts[0].balanced is None
+
+
+def test_another_metric_has_neither_split_nor_balance() -> None:
+    generator = np.random.default_rng(1)
+    conditions = {
+        name: [replace(sample, metrics={**sample.metrics, "f1": generator.random()}) for sample in samples]
+        for name, samples in (("base", BASE), ("tuned", TUNED))
+    }
+    (contrast,) = compare(conditions, CONTRAST, "t", 1, metric="f1").contrasts
+    assert contrast.result.method == "paired t-test"
+    assert (contrast.balanced, contrast.ability_gain) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("tuned", "message"),
+    [
+        (TUNED[1:], r'condition "tuned": has other items than "base": 1 missing \(e0\) - '),
+        ([*TUNED, replace(TUNED[0], example_id="z")], r"1 more \(z\) - "),
+        ([*TUNED[2:], replace(TUNED[0], example_id="z")], r"2 missing \(e0, e1\), 1 more \(z\) - "),
+        ([*TUNED, TUNED[3]], "answers items more than once: e3 - "),
+        ([*TUNED[:5], replace(TUNED[5], target="yes")], 'another text or target than in "base": e5 - '),
+        ([replace(TUNED[0], doc={"text": "changed"}), *TUNED[1:]], "another text or target .*: e0 - "),
+        ([], "has no answers - "),
+        ([*TUNED[:5], replace(TUNED[5], metrics={"f1": 1.0})], '1 answers have no finite "acc": e5 - '),
+        ([*TUNED[:5], replace(TUNED[5], metrics={"acc": float("nan")})], '1 answers have no finite "acc": e5 - '),
+    ],
+)
+def test_what_cannot_be_paired_is_refused(tuned: list[Sample], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        compare({"base": BASE, "tuned": tuned}, CONTRAST, "t", seed=1)
+
+
+def test_an_unknown_condition_is_refused() -> None:
+    with pytest.raises(UserError, match='no condition "tunde" - did you mean "tuned"'):
+        compare({"base": BASE, "tuned": TUNED}, [("tunde", "base")], "t", seed=1)
+
+
+def test_documents_that_went_through_json_are_the_same() -> None:
+    lists = [replace(sample, doc={**sample.doc, "tags": ["a", "b"]}) for sample in BASE]
+    tuples = [replace(sample, doc={**sample.doc, "tags": ("a", "b")}) for sample in TUNED]
+    assert compare({"base": lists, "tuned": tuples}, CONTRAST, "t", seed=1).items == 6

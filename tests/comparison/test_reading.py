@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tunelift.comparison.reading import compare_files, find_samples, read_samples
+from tunelift.core.errors import UserError
+
+NAME = "samples_arc_easy_2026-08-21T10-11-12.345678.jsonl"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def harness_line(doc_id: int, doc: dict[str, Any], filter: str = "none", **metrics: Any) -> dict[str, Any]:
+    """A line as lm-evaluation-harness 0.4.13 writes it for multiple choice; numbers in responses are text."""
+    context = f"Question: {doc['question']}\nAnswer:"
+    return {
+        "doc_id": doc_id,
+        "doc": doc,
+        "target": str(doc["answer"]),
+        "arguments": {f"gen_args_{i}": {"arg_0": context, "arg_1": f" {c}"} for i, c in enumerate(("yes", "no"))},
+        "resps": [[["-1.25", "True"]], [["-3.5", "False"]]],
+        "filtered_resps": [["-1.25", "True"], ["-3.5", "False"]],
+        "filter": filter,
+        "metrics": list(metrics),
+        "doc_hash": digest(json.dumps(doc, indent=2, ensure_ascii=False)),
+        "prompt_hash": digest(context),
+        "target_hash": digest(str(doc["answer"])),
+        **metrics,
+    }
+
+
+def write(folder: Path, lines: list[dict[str, Any]], name: str = NAME) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+    return folder / name
+
+
+DOCS = [{"question": f"Is {index} gerade? 是吗", "answer": index % 2} for index in range(8)]
+RIGHT_A, RIGHT_B = [1, 0, 0, 0, 1, 0, 1, 0], [1, 1, 1, 0, 0, 1, 1, 1]
+
+
+def harness_lines(right: list[int]) -> list[dict[str, Any]]:
+    scores = zip(DOCS, right, strict=True)
+    return [harness_line(index, doc, acc=float(s), acc_norm=1.0) for index, (doc, s) in enumerate(scores)]
+
+
+def test_two_files_of_the_harness(tmp_path: Path) -> None:
+    a = write(tmp_path / "base__model", harness_lines(RIGHT_A))
+    b = write(tmp_path / "tuned__model", harness_lines(RIGHT_B)[::-1])
+    comparison = compare_files(a, b)
+    (contrast,) = comparison.contrasts
+    assert (comparison.task, comparison.metric, comparison.items) == ("arc_easy", "acc", 8)
+    assert (contrast.candidate, contrast.baseline) == ("tuned__model", "base__model")
+    assert (contrast.won, contrast.lost) == (("1", "2", "5", "7"), ("4",))
+    assert contrast.result.effect == pytest.approx(3 / 8)
+    assert (comparison.conditions[0].unparsed, comparison.conditions[0].truncated) == (0, None)
+    assert compare_files(a.parent, b.parent) == comparison
+
+
+def our_line(line: dict[str, Any], choice_acc: int) -> dict[str, Any]:
+    """A line as our own writer adds to it."""
+    return line | {
+        "metrics": ["acc", "choice_acc"],
+        "choice_acc": float(choice_acc),
+        "example_id": f"row-{line['doc_id']}",
+        "group": f"document {line['doc_id'] // 2}",
+        "condition": "tuned",
+        "template": "default",
+        "logprobs": [-1.25, -3.5],
+        "tokens": {"prompt": 12, "completion": 1},
+        "finish_reason": "length" if line["doc_id"] == 3 else "stop",
+        "choices": ["0", "1"],
+        "answer": None if line["doc_id"] == 3 else "0",
+        "choice_answer": "0",
+    }
+
+
+def test_our_own_files_carry_groups_choices_and_the_split(tmp_path: Path) -> None:
+    lines_a = [our_line(line, 0) | {"condition": "base"} for line in harness_lines(RIGHT_A)]
+    lines_b = [our_line(line, line["doc_id"] % 2) for line in harness_lines(RIGHT_B)]
+    comparison = compare_files(write(tmp_path / "a", lines_a), write(tmp_path / "b", lines_b))
+    (contrast,) = comparison.contrasts
+    assert (contrast.candidate, contrast.baseline, comparison.groups) == ("tuned", "base", 4)
+    assert contrast.won[0] == "row-1"
+    assert (contrast.ability_gain, contrast.format_gain) == (pytest.approx(0.5), pytest.approx(-0.125))
+    assert contrast.balanced is not None
+    assert (comparison.conditions[1].unparsed, comparison.conditions[1].truncated) == (1, 1)
+
+
+def test_our_file_against_one_of_the_harness_without_documents(tmp_path: Path) -> None:
+    theirs = [{k: v for k, v in line.items() if k != "doc"} for line in harness_lines(RIGHT_A)]
+    ours = [our_line(line, 1) for line in harness_lines(RIGHT_B)]
+    comparison = compare_files(write(tmp_path / "theirs", theirs), write(tmp_path / "ours", ours))
+    assert comparison.items == 8
+    assert comparison.groups == 4
+    assert comparison.contrasts[0].ability_gain is None
+
+
+def test_names_that_are_equal_are_told_apart(tmp_path: Path) -> None:
+    a = write(tmp_path / "model", harness_lines(RIGHT_A))
+    comparison = compare_files(a, a)
+    assert [condition.name for condition in comparison.conditions] == ["A (model)", "B (model)"]
+    assert comparison.contrasts[0].result.p == 1
+
+
+def test_documents_that_occur_twice_are_paired_in_order(tmp_path: Path) -> None:
+    docs = [DOCS[0], DOCS[1], DOCS[0]]
+    a = [harness_line(index, doc, acc=float(index == 2)) for index, doc in enumerate(docs)]
+    b = [harness_line(index, doc, acc=1.0) for index, doc in enumerate(docs)]
+    (contrast,) = compare_files(write(tmp_path / "a", a), write(tmp_path / "b", b[::-1])).contrasts
+    assert contrast.won == ("0", "1")
+    with pytest.raises(UserError, match=r"1 only in .*\(2\)"):
+        compare_files(write(tmp_path / "a", a), write(tmp_path / "b", b[:2]))
+
+
+def test_different_items_are_refused(tmp_path: Path) -> None:
+    a, b = write(tmp_path / "a", harness_lines(RIGHT_A)[2:]), write(tmp_path / "b", harness_lines(RIGHT_B)[:-1])
+    with pytest.raises(UserError, match=r"hold different items: 1 only in .* \(7\); 2 only in .* \(0, 1\) - "):
+        compare_files(a, b)
+
+
+def test_a_missing_hash_is_computed_as_the_harness_does(tmp_path: Path) -> None:
+    lines = harness_lines(RIGHT_A)
+    without = [{k: v for k, v in line.items() if k != "doc_hash"} for line in lines]
+    assert read_samples(write(tmp_path / "a", lines)).keys() == read_samples(write(tmp_path / "b", without)).keys()
+
+
+def test_one_of_several_filters_must_be_chosen(tmp_path: Path) -> None:
+    lines = [
+        harness_line(index, doc, filter=name, exact_match=float(name == "flexible-extract"))
+        | {"resps": [["so it is 4"]], "filtered_resps": ["4" if name == "flexible-extract" else "[invalid]"]}
+        for index, doc in enumerate(DOCS)
+        for name in ("strict-match", "flexible-extract")
+    ]
+    file = write(tmp_path, lines)
+    with pytest.raises(UserError, match="2 filters - choose one: flexible-extract, strict-match"):
+        read_samples(file)
+    with pytest.raises(UserError, match='no filter "strict" - did you mean "strict-match"'):
+        read_samples(file, "strict")
+    comparison = compare_files(file, file, filter="strict-match")
+    assert comparison.metric == "exact_match"
+    assert comparison.conditions[0].unparsed == 8
+    assert [sample.answer for sample in read_samples(file, "flexible-extract").values()] == ["4"] * 8
+    assert next(iter(read_samples(file, "strict-match").values())).output == "so it is 4"
+
+
+def test_the_metric_is_chosen_or_asked_for(tmp_path: Path) -> None:
+    def file(name: str, **metrics: Any) -> Path:
+        return write(tmp_path / name, [harness_line(index, doc, **metrics) for index, doc in enumerate(DOCS)])
+
+    only, pair, several = file("only", em=1), file("pair", f1=["0", "1"]), file("several", em=1, rouge=0.3)
+    assert compare_files(only, only).metric == "em"
+    assert compare_files(several, several, metric="rouge").metric == "rouge"
+    with pytest.raises(UserError, match="several metrics - choose one: em, rouge"):
+        compare_files(several, several)
+    with pytest.raises(UserError, match='"rogue" has no number for every item - did you mean "rouge"'):
+        compare_files(several, several, metric="rogue")
+    with pytest.raises(UserError, match="no metric with a number"):
+        compare_files(pair, pair)
+    with pytest.raises(UserError, match='"f1" has no number'):
+        compare_files(pair, pair, metric="f1")
+
+
+def test_bad_lines_are_all_counted(tmp_path: Path) -> None:
+    file = write(tmp_path, harness_lines(RIGHT_A))
+    content = file.read_bytes().splitlines(keepends=True)
+    content[2] = b'{"doc_id": 2, "doc": {"quest\n'
+    content[4] = b"[1, 2]\n"
+    content[5] = b'{"doc_id": 5, "doc": "\xff"}\n'
+    content[6] = b'{"acc": 1.0}\n'
+    file.write_bytes(b"".join(content) + b"\n")
+    with pytest.raises(UserError, match=r"\.jsonl:3: is not a sample; 4 such lines in the file: 3, 5, 6, 7 - "):
+        read_samples(file)
+
+
+def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="file not found"):
+        compare_files(tmp_path / "missing.jsonl", tmp_path / "missing.jsonl")
+    with pytest.raises(UserError, match="holds no samples_"):
+        find_samples(tmp_path)
+    file = write(tmp_path, [])
+    with pytest.raises(UserError, match="holds no samples - "):
+        read_samples(file)
+    write(tmp_path, [], name="samples_other_2026-08-21T10-11-12.345678.jsonl")
+    with pytest.raises(UserError, match="holds 2 samples files - name one of them"):
+        find_samples(tmp_path)

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import jinja2
+import pytest
+
+from tunelift.core.errors import UserError
+from tunelift.core.records import Source
+from tunelift.data.formats import Row
+from tunelift.data.reader import each_row, make_reader, without_words
+from tunelift.data.tasks import Task
+
+
+def read(fields, **keys):
+    """The examples of some rows."""
+    settings = {"doc_to_text": "{{q}}", "doc_to_target": "{{a}}", **keys}
+    task = Task(task="t", dataset_path="x", **settings)
+    rows = [Row(row, Source("data.jsonl", number)) for number, row in enumerate(fields, start=1)]
+    return each_row(rows, make_reader(task, rows).example)
+
+
+def target(answer, choices, doc_to_target="a", **fields):
+    return read([{"q": "?", "a": answer, **fields}], doc_to_target=doc_to_target, doc_to_choice=choices)[0].target
+
+
+def test_example():
+    example = read([{"q": "?", "a": "yes", "doc": 7}], doc_to_choice=["yes", "no"], group_by="doc")[0]
+    assert example.fields == {"q": "?", "a": "yes", "doc": 7}
+    assert (example.target, example.choices, example.group) == ("yes", ("yes", "no"), "7")
+    assert example.source == Source("data.jsonl", 1)
+
+
+def test_ids_depend_on_the_fields_only():
+    one, two, again = (
+        example.id for example in read([{"q": "1", "a": "x"}, {"q": "2", "a": "x"}, {"a": "x", "q": "1"}])
+    )
+    assert one == again != two
+    assert one.startswith("t-")
+    assert len(one) == len("t-") + 12
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [("no", "no"), (1, "no"), ("1", "no"), (True, "no"), (0, "yes")],
+)
+def test_answer_is_a_choice_or_its_index(answer, expected):
+    assert target(answer, ["yes", "no"]) == expected
+    if not isinstance(answer, bool):
+        assert target(answer, ["yes", "no"], "{{a}}") == expected
+
+
+def test_constant_index():
+    assert target("unused", "options", 0, options=["right", "wrong"]) == "right"
+    assert target("unused", "options", "1", options=["wrong", "right"]) == "right"
+
+
+def test_numbers_as_choices():
+    stars = ["1", "2", "3", "4", "5"]
+    assert target("3", stars) == "3"
+    assert target(3, stars, "{{a}}") == "3"
+    with pytest.raises(UserError, match="can mean the choice 3 or, as in the harness, the choice at index 3"):
+        target(3, stars)
+    with pytest.raises(UserError, match='"0" is not one of the choices'):
+        target("0", stars)
+
+
+def test_numbers_without_choices_are_text():
+    assert read([{"q": "6 * 7", "a": 42}], doc_to_target="a")[0].target == "42"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["it's", 'a "b"'], '["it\'s", "a \\"b\\""]', '["it\'s", \'a "b"\']'],
+)
+def test_choices_of_the_row_as_list_json_or_python(options):
+    for template in ("options", "{{options}}"):
+        assert read([{"q": "?", "a": 1, "options": options}], doc_to_target="a", doc_to_choice=template)[0].choices == (
+            "it's",
+            'a "b"',
+        )
+
+
+def test_choices_from_a_constant_list():
+    assert read([{"q": "?", "a": "yes"}], doc_to_choice='["yes", "no"]')[0].choices == ("yes", "no")
+
+
+@pytest.mark.parametrize("options", ["a, b", [], None, {"a": 1}, [["a"]], "__import__('os')"])
+def test_what_is_not_a_list_of_choices(options):
+    with pytest.raises(UserError, match=r"data.jsonl:1: doc_to_choice: "):
+        read([{"q": "?", "a": 0, "options": options}], doc_to_target="a", doc_to_choice="options")
+
+
+@pytest.mark.parametrize(
+    ("rows", "keys", "message"),
+    [
+        (
+            [{"q": "1", "a": "x"}, {"q": "2"}, {"q": "3"}, {"q": "4"}],
+            {},
+            r":2: doc_to_target: .*'a' is undefined.*\(3, 4\)",
+        ),
+        ([{"q": "1", "a": "x"}, {"q": "2"}], {"doc_to_target": "a"}, r':2: doc_to_target: field "a" is missing'),
+        (
+            [{"q": "1", "a": "x"}, {"q": "2", "a": None}],
+            {"doc_to_target": "a"},
+            r':2: doc_to_target: field "a" is missing',
+        ),
+        ([{"q": "1", "a": None}], {}, r":1: doc_to_target: the answer is missing \(null\)"),
+        ([{"q": "1", "a": ["x"]}], {"doc_to_target": "a"}, r":1: doc_to_target: holds not one answer"),
+        ([{"q": "1", "a": "x"}], {"group_by": "b"}, r':1: group_by: field "b" is missing'),
+        (
+            [{"q": "1", "a": "Yes"}],
+            {"doc_to_choice": ["yes", "no"]},
+            r'"Yes" is not one of the choices \(yes, no\) - did you',
+        ),
+        (
+            [{"q": "1", "a": -1}],
+            {"doc_to_target": "a", "doc_to_choice": ["yes", "no"]},
+            "answer -1 is not an index of 2",
+        ),
+        ([{"q": "1", "a": 2}], {"doc_to_target": "a", "doc_to_choice": ["yes", "no"]}, "answer 2 is not an index of 2"),
+        ([{"q": "1", "a": "x"}], {"doc_to_target": 0}, "is an index, but there are no choices"),
+    ],
+)
+def test_errors_name_row_and_key_and_count_the_rest(rows, keys, message):
+    with pytest.raises(UserError, match=message):
+        read(rows, **keys)
+
+
+@pytest.mark.parametrize("key", ["doc_to_text", "doc_to_target", "doc_to_choice"])
+def test_a_misspelt_field_is_not_a_constant_text(key):
+    with pytest.raises(
+        UserError, match=f'{key}: "question" is neither a field nor a template - did you mean "questions"'
+    ):
+        read([{"questions": "?", "a": "x", "q": ""}], **{key: "question"})
+
+
+def test_condition():
+    rows = [Row({"q": "?", "n": n}, Source("d", 1)) for n in (None, 1, 3)]
+    task = Task(task="t", dataset_path="x", doc_to_text="q", doc_to_target="n", where="n is not none and n > 2")
+    assert each_row(rows, make_reader(task, rows).meets_condition) == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("Is this good?\n{{ text }}\nAnswer:", " {{ text }} "),
+        ("{% if a -%} Context: {{ a }}{% endif %}Q {{ q|trim }}", "{% if a -%}  {{ a }}{% endif %} {{ q|trim }}"),
+        ("{{ q }}{# note #}", "{{ q }}{# note #}"),
+    ],
+)
+def test_without_words(template, expected):
+    assert without_words(template) == expected
+    jinja2.Environment().parse(without_words(template))
+
+
+def test_content_has_no_words_of_the_template():
+    rows = [Row({"q": "short"}, Source("d", 1))]
+    for template, content in (("Sentiment of: {{q}}?", " short "), ("q", "short")):
+        reader = make_reader(Task(task="t", dataset_path="x", doc_to_text=template, doc_to_target="q"), rows)
+        assert reader.content(rows[0]) == content

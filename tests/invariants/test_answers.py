@@ -1,0 +1,93 @@
+"""Choice scores and greedy answers are those of the plain forward pass and of the library's `generate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tunelift.engine.answers import Stopping, answer_prompts
+
+ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
+VOCABULARY = 64
+STOP = 2
+
+TOKENS = st.integers(3, VOCABULARY - 1)
+ITEMS = st.lists(
+    st.tuples(
+        st.lists(TOKENS, min_size=1, max_size=15),
+        st.lists(st.lists(TOKENS, min_size=1, max_size=4), min_size=0, max_size=4),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def plain_logprob(model: Any, prompt: list[int], choice: list[int]) -> float:
+    ids = torch.tensor([prompt + choice])
+    with torch.no_grad():
+        logprobs = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
+    return sum(logprobs[len(prompt) - 1 + offset, token].item() for offset, token in enumerate(choice))
+
+
+def plain_greedy(model: Any, prompt: list[int], steps: int) -> tuple[list[int], bool]:
+    """Greedy tokens without cache, up to the stop token, and whether any decision was too close to call."""
+    ids, close = list(prompt), False
+    for _ in range(steps):
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+        best = logits.topk(2).values
+        close = close or bool(best[0] - best[1] < 1e-4)
+        token = int(logits.argmax())
+        if token == STOP:
+            break
+        ids.append(token)
+    return ids[len(prompt) :], close
+
+
+def stopping(steps: int) -> Stopping:
+    return Stopping(frozenset([STOP]), (), steps, lambda ids: " ".join(map(str, ids)))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scores_and_answers_equal_the_plain_forward(tiny_model: Any, architecture: str) -> None:
+    model = tiny_model(architecture, vocabulary=VOCABULARY, dtype=torch.float32)
+
+    @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(ITEMS, st.lists(TOKENS, max_size=6))
+    def holds(items: list[tuple[list[int], list[list[int]]]], prefix: list[int]) -> None:
+        prompts = [prefix + question for question, _ in items]
+        choices = [choices for _, choices in items]
+        result = answer_prompts(model, prompts, choices, stopping(5), lambda done: None)
+        for prompt, wanted, answer in zip(prompts, choices, result.answers, strict=True):
+            assert answer.logprobs == pytest.approx([plain_logprob(model, prompt, choice) for choice in wanted], abs=1e-4)
+            tokens, close = plain_greedy(model, prompt, 5)
+            assert close or answer.token_ids == tokens
+            assert answer.finish_reason == ("stop" if len(answer.token_ids) < 5 else "length")
+
+    holds()
+
+
+def test_a_stop_string_ends_an_answer_and_is_not_part_of_it(tiny_model: Any) -> None:
+    model = tiny_model("llama", vocabulary=VOCABULARY, dtype=torch.float32)
+    free = answer_prompts(model, [[5, 6, 7]], [[]], stopping(6), lambda done: None).answers[0]
+    words = free.text.split()
+    assert len(words) == 6
+    limited = Stopping(frozenset([STOP]), (f"{words[2]}",), 6, stopping(6).decode)
+    answer = answer_prompts(model, [[5, 6, 7]], [[]], limited, lambda done: None).answers[0]
+    assert answer.finish_reason == "stop"
+    assert answer.text == free.text[: free.text.index(words[2])]
+
+
+def test_answers_equal_the_library_beyond_the_sliding_window(tiny_model: Any) -> None:
+    model = tiny_model("gemma3_text", vocabulary=VOCABULARY, dtype=torch.float32)
+    draw = torch.Generator().manual_seed(1)
+    prompts = [torch.randint(3, VOCABULARY, (length,), generator=draw).tolist() for length in (90, 60, 75)]
+    result = answer_prompts(model, prompts, [[[4, 5]]] * 3, stopping(6), lambda done: None)
+    for prompt, answer in zip(prompts, result.answers, strict=True):
+        assert answer.logprobs[0] == pytest.approx(plain_logprob(model, prompt, [4, 5]), abs=1e-4)
+        tokens, close = plain_greedy(model, prompt, 6)
+        assert close or answer.token_ids == tokens

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from statsmodels.stats.power import TTestPower
+
+from tunelift.statistics.paired import compare_means, mcnemar_exact
+from tunelift.statistics.power import detectable_difference, detectable_effect, detectable_mean, mcnemar_power
+
+
+def exact_power(effect: float, discordance: float, n: int, alpha: float) -> float:
+    """Over all numbers of wins and losses, straight from the reported test."""
+    total = 0.0
+    for discordant in range(n + 1):
+        for wins in range(discordant // 2 + 1, discordant + 1):
+            if mcnemar_exact(wins, discordant - wins) <= alpha:
+                chance = binom.pmf(wins, discordant, (1 + effect / discordance) / 2)
+                total += binom.pmf(discordant, n, discordance) * chance
+    return total
+
+
+@pytest.mark.parametrize(
+    ("effect", "discordance", "n", "alpha"), [(0.2, 0.3, 40, 0.05), (0.5, 0.5, 25, 0.01), (0.1, 0.9, 30, 0.2)]
+)
+def test_power_is_that_of_the_reported_test(effect: float, discordance: float, n: int, alpha: float) -> None:
+    expected = exact_power(effect, discordance, n, alpha)
+    assert mcnemar_power(effect, discordance, n, alpha) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "n"),
+    [(0, 0, 6), (0, 0, 400), (3, 2, 20), (50, 20, 400), (2000, 1500, 5000), (20, 20, 40)],
+)
+def test_the_detectable_effect_inverts_the_power(wins: int, losses: int, n: int) -> None:
+    effect = detectable_effect(wins, losses, n)
+    assert effect is not None
+    discordance = (wins + losses) / n
+    assert mcnemar_power(effect, discordance, n) >= 0.80
+    assert mcnemar_power(effect - 3e-6, discordance, n) < 0.80
+
+
+def test_the_detectable_effect_is_detected_in_four_of_five_simulated_runs() -> None:
+    effect = detectable_effect(30, 20, 200)
+    assert effect is not None
+    shares = [(0.25 + effect) / 2, (0.25 - effect) / 2, 0.75]
+    draws = np.random.default_rng(1).multinomial(200, shares, size=4000)
+    shown = [mcnemar_exact(wins, losses) <= 0.05 for wins, losses, _ in draws]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.02)
+
+
+def test_five_items_can_show_nothing() -> None:
+    assert detectable_effect(2, 1, 5) is None
+    assert detectable_effect(2, 1, 5, alpha=0.2) is not None
+
+
+def test_more_discordance_hides_larger_effects() -> None:
+    effects = [detectable_effect(discordant, 0, 400) for discordant in (0, 40, 120, 300, 400)]
+    assert effects == sorted(effects)
+
+
+def test_it_takes_milliseconds() -> None:
+    detectable_effect(10, 10, 100)
+    started = time.process_time()
+    detectable_effect(900, 700, 5000)
+    assert time.process_time() - started < 0.2
+
+
+def test_impossible_counts_are_refused() -> None:
+    with pytest.raises(ValueError, match="wins"):
+        detectable_effect(6, 5, 10)
+
+
+@pytest.mark.parametrize("n", [5, 30, 400])
+def test_means_are_those_of_statsmodels(n: int) -> None:
+    differences = np.random.default_rng(2).normal(0, 2, n)
+    expected = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8) * differences.std(ddof=1)
+    assert detectable_mean(differences) == pytest.approx(expected, rel=1e-4)
+
+
+def test_grouped_effects_are_larger_and_need_six_groups() -> None:
+    generator = np.random.default_rng(3)
+    groups = np.repeat(np.arange(10), 8)
+    differences = generator.normal(0, 1, 10)[groups] + generator.normal(0, 0.3, 80)
+    alone, grouped = detectable_mean(differences), detectable_mean(differences, groups)
+    assert alone is not None and grouped is not None and grouped > 1.5 * alone
+    assert detectable_mean(differences[:40], groups[:40]) is None
+    assert detectable_mean(differences[:48], groups[:48]) is not None
+    assert detectable_mean([0.5, 0.5]) is None
+
+
+def test_the_grouped_effect_is_detected_about_as_often_as_promised() -> None:
+    generator = np.random.default_rng(4)
+    groups = np.repeat(np.arange(20), 5)
+
+    def draw(effect: float) -> np.ndarray:
+        return effect + generator.normal(0, 1, 20)[groups] + generator.normal(0, 1, 100)
+
+    effect = np.mean([detectable_mean(draw(0.0), groups) for _ in range(30)])
+    shown = [compare_means(np.zeros(100), draw(float(effect)), groups).p <= 0.05 for _ in range(150)]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.08)
+
+
+def test_the_entry_picks_by_the_scores() -> None:
+    baseline, candidate = np.random.default_rng(5).integers(0, 2, (2, 60))
+    wins, losses = int(np.sum(candidate > baseline)), int(np.sum(candidate < baseline))
+    assert detectable_difference(baseline, candidate) == detectable_effect(wins, losses, 60)
+    groups = np.arange(60) // 3
+    assert detectable_difference(baseline, candidate, groups) == detectable_mean(candidate - baseline, groups)
+    assert detectable_difference(baseline / 2, candidate / 2) == detectable_mean((candidate - baseline) / 2)
