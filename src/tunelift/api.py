@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +13,15 @@ from tunelift.core.files import content_hash
 from tunelift.core.recipe import Prompting, Recipe, Tune, load_recipe
 from tunelift.core.records import Example
 from tunelift.core.seeds import generator
-from tunelift.core.store import timestamp
 from tunelift.data.examples import load_examples
 from tunelift.data.tasks import Task, load_task
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model
-from tunelift.evaluation.results import results_record, write_evaluation
 from tunelift.models.load import LanguageModel, load_model
 from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompt
 from tunelift.report.record import RunReport
 from tunelift.tuning.tune import tune_model
 
-__all__ = ["compare", "evaluate", "evaluate_files", "load_model", "load_task", "run", "tune"]
+__all__ = ["compare", "evaluate", "load_model", "load_task", "run", "tune"]
 
 
 def tune(
@@ -135,46 +132,3 @@ def run(
         name = run_name(Path(recipe))
         recipe = load_recipe(Path(recipe), [f"{key}={value}" for key, value in overrides.items()])
     return pipeline.run(recipe, Path(folder) if folder else Path("runs") / name, accept_terms)
-
-
-def evaluate_files(
-    model_name: str,
-    tasks: Sequence[Path],
-    *,
-    shots: int | None,
-    limit: int | None,
-    folder: Path,
-    chat: bool,
-    log_samples: bool,
-    seed: int,
-    accept_terms: bool,
-) -> list[tuple[Evaluation, dict[str, Any]]]:
-    """What ``tunelift evaluate`` does: one model on several task files, written in the harness's layout.
-
-    Args:
-        model_name: What to load.
-        tasks: Task files.
-        shots: Number of demonstrations; None for each task's own.
-        limit: Use only this many items of each task.
-        folder: Results go into a folder of it that is named after the model.
-        chat: Render tasks of the harness as chats, too.
-        log_samples: Write the samples files.
-        seed: Seed of demonstrations and subsets.
-        accept_terms: The user accepts the terms of use of a bundled model that has such.
-
-    Returns:
-        Every evaluation with the content of its results file.
-    """
-    loaded = [load_task(path) for path in tasks]
-    model = load_model(model_name, accept_terms=accept_terms)
-    target = folder / "".join("__" if letter in '"<>:/|\\?*[]' else letter for letter in model_name)
-    results = []
-    for task in loaded:
-        chosen = task.model_copy(update={"render": "chat"}) if chat else task
-        evaluation = evaluate(model, chosen, shots=shots, limit=limit, seed=seed)
-        used = (task.num_fewshot or 0) if shots is None else shots
-        files = write_evaluation(evaluation, chosen, used, target, {"config": {"seed": seed, "limit": limit}})
-        if not log_samples:
-            next(file for file in files if file.suffix == ".jsonl").unlink()
-        results.append((evaluation, results_record(evaluation, chosen, used, timestamp(), {})))
-    return results

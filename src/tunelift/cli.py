@@ -111,7 +111,7 @@ def _add_check(verbs: Any) -> None:
 def _check(options: argparse.Namespace) -> None:
     recipe, folder = _recipe_and_folder(options)
     quiet_libraries()
-    from tunelift.pipeline import check_only
+    from tunelift.commands import check_only
     from tunelift.report.preview import check_text
 
     checked = check_only(recipe, folder, options.accept_terms)
@@ -128,7 +128,7 @@ def _add_tune(verbs: Any) -> None:
 def _tune(options: argparse.Namespace) -> None:
     recipe, folder = _recipe_and_folder(options)
     quiet_libraries()
-    from tunelift.pipeline import tune_only
+    from tunelift.commands import tune_only
 
     tuning = tune_only(recipe, folder, options.accept_terms)
     losses = tuning["validation_losses"]
@@ -151,7 +151,7 @@ def _add_evaluate(verbs: Any) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     quiet_libraries()
-    from tunelift.api import evaluate_files
+    from tunelift.commands import evaluate_files
 
     results = evaluate_files(
         options.model,
@@ -207,7 +207,7 @@ def _export(options: argparse.Namespace) -> int:
     quiet_libraries()
     from dataclasses import asdict
 
-    from tunelift.pipeline import export
+    from tunelift.commands import export
 
     check = export(options.run, options.output or options.run / "export" / options.to, options.accept_terms)
     print(json.dumps(asdict(check)) if options.json else check)
@@ -223,7 +223,7 @@ def _add_serve(verbs: Any) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     quiet_libraries()
-    from tunelift.pipeline import serve
+    from tunelift.commands import serve
 
     serve(options.model, options.host, options.port, options.accept_terms)
 

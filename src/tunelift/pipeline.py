@@ -28,7 +28,7 @@ from tunelift.core.seeds import generator
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import check_examples
 from tunelift.data.examples import LoadedTask, load_examples
-from tunelift.data.tasks import Task, load_task
+from tunelift.data.tasks import Task, dump_task, load_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.baselines import fit_majority, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
@@ -107,55 +107,6 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         return report(store, plan, findings, samples, comparison, diagnosis)
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What `tunelift check` shows.
-
-    Attributes:
-        counts: Rows read, dropped and kept.
-        findings: What was noticed.
-        style: How prompts are rendered.
-        shown: A few training prompts.
-        prompts: All prompts, by condition; training prompts stand under "training".
-    """
-
-    counts: dict[str, int]
-    findings: list[Finding]
-    style: PromptStyle
-    shown: list[Prompt]
-    prompts: dict[str, list[Prompt]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Counts and findings as plain data."""
-        return {"counts": self.counts, "findings": [as_dict(finding) for finding in self.findings]}
-
-
-def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Checked:
-    """The first stage of `run` alone.
-
-    Raises:
-        UserError: A finding makes the run meaningless.
-    """
-    with open_store(folder) as store:
-        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, base)
-        record_facts(store, plan, base)
-        findings = check(store, plan)
-        prompts = {"training": plan.training, **plan.prompts}
-        return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
-
-
-def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
-    """Check and tuning of `run` alone; returns what `TuningReport` holds."""
-    with open_store(folder) as store:
-        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, base)
-        record_facts(store, plan, base)
-        check(store, plan)
-        tune(store, plan, base)
-        return tuning_report(store) or {}
-
-
 def make_plan(recipe: Recipe, base: LanguageModel) -> Plan:
     """Read the task and its data, draw the test items, and render every prompt of the run."""
     task = load_task(recipe.task)
@@ -176,7 +127,10 @@ def make_plan(recipe: Recipe, base: LanguageModel) -> Plan:
 
 def record_facts(store: RunStore, plan: Plan, base: LanguageModel) -> None:
     """Enter into the run directory what the run depends on."""
-    write_text(store.folder / "recipe.yaml", dump_recipe(plan.recipe))
+    write_text(store.folder / "task.yaml", dump_task(plan.task))
+    model = Path(plan.recipe.model)
+    paths = {"task": "task.yaml", "model": str(model.resolve()) if model.exists() else plan.recipe.model}
+    write_text(store.folder / "recipe.yaml", dump_recipe(plan.recipe.model_copy(update=paths)))
     packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")
     store.update(
         seed=plan.recipe.seed,
@@ -217,7 +171,9 @@ def check(store: RunStore, plan: Plan) -> list[Finding]:
         write_json(path, {"counts": plan.data.counts, "findings": [as_dict(finding) for finding in findings]})
         return [path]
 
-    store.stage("check", [__version__, plan.data.hash, *map(prompts_hash, (plan.training, *plan.prompts.values()))], work)
+    data = [plan.data.hash, plan.data.counts, [as_dict(finding) for finding in plan.data.findings]]
+    prompts = [prompts_hash(part) for part in (plan.training, plan.validation, *plan.prompts.values())]
+    store.stage("check", [__version__, data, prompts, plan.context], work)
     findings = [Finding(**{**row, "rows": tuple(row["rows"])}) for row in read_json(path)["findings"]]
     for finding in findings:
         if finding.severity == "error":

@@ -151,8 +151,32 @@ def free_answers(samples: list[Sample]) -> list[Sample]:
     ]
 
 
+def hostile_report() -> RunReport:
+    """Labels, texts and outputs that try to break out of whatever they are written into."""
+    labels = ["<b>two words</b>", "two-words b", "负 面\"'>|`", "\x1b[31m&amp;\n\u202e", "!!!"]
+    texts = {label: [f"<script>alert({label!r})</script> ]]> --> {{ 7 * 7 }} | *x*"] for label in labels}
+    samples = {
+        name: [replace(sample, output=sample.output + "<img src=x onerror=alert(1)>" * 200) for sample in answers]
+        for name, answers in ((name, make_samples(name, texts, 150)) for name in SYSTEMS)
+    }
+    return make_report(samples, name="</title><script>alert(1)</script>")
+
+
 def free_report() -> RunReport:
     return make_report({name: free_answers(make_samples(name, ENGLISH, 120)) for name in SYSTEMS})
+
+
+@pytest.fixture(scope="session")
+def untuned() -> RunReport:
+    """Nothing was tuned."""
+    return make_report({name: make_samples(name, ENGLISH, 60) for name in ("majority", "zero-shot")}, tuning=None)
+
+
+@pytest.fixture(scope="session")
+def single() -> RunReport:
+    """One condition and nothing else."""
+    report = make_report({"zero-shot": make_samples("zero-shot", ENGLISH, 40)}, tuning=None)
+    return replace(report, diagnosis=None, findings=[], facts={}, seconds_per_1000={})
 
 
 @pytest.fixture(scope="session")
@@ -163,6 +187,11 @@ def english() -> RunReport:
 @pytest.fixture(scope="session")
 def chinese() -> RunReport:
     return chinese_report()
+
+
+@pytest.fixture(scope="session")
+def hostile() -> RunReport:
+    return hostile_report()
 
 
 @pytest.fixture(scope="session")

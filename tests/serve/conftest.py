@@ -60,10 +60,9 @@ def learned(tiny_model: Callable[..., Any], language_model: Callable[..., Any], 
         token_ids[row, : len(prompt) + len(answer)] = torch.tensor([*prompt, *answer])
         supervised[row, len(prompt) : len(prompt) + len(answer)] = True
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(60):
+    for _ in range(100):
         states = model.model(token_ids).last_hidden_state[:, :-1][supervised[:, 1:]]
-        print("L", _, end=" "); loss = torch.nn.functional.cross_entropy(model.lm_head(states), token_ids[supervised])
-        print(loss.item())
+        loss = torch.nn.functional.cross_entropy(model.lm_head(states), token_ids[supervised])
         if loss.item() < 0.02:
             break
         optimizer.zero_grad()

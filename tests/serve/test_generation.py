@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -37,7 +37,11 @@ def evaluated(loaded: Any, prompt: list[int], max_new_tokens: int, stop: tuple[s
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma3_text", "gpt2"])
 @pytest.mark.parametrize("prompt", PROMPTS, ids=len)
 def test_the_greedy_answer_is_the_evaluated_one(
-    tiny_model: Callable[..., Any], language_model: Callable[..., Any], tokenizer: Any, architecture: str, prompt: list[int]
+    tiny_model: Callable[..., Any],
+    language_model: Callable[..., Any],
+    tokenizer: Any,
+    architecture: str,
+    prompt: list[int],
 ) -> None:
     loaded = language_model(tiny_model(architecture, vocabulary=2000), tokenizer)
     expected = evaluated(loaded, prompt, 24)
@@ -71,7 +75,9 @@ def test_learned_answers_are_streamed_in_whole_characters(learned: Any, answers:
         assert len(pieces) > len(answer.split())
 
 
-def test_an_answer_that_is_cut_inside_a_character_ends_as_the_evaluated_one(learned: Any, answers: dict[str, str]) -> None:
+def test_an_answer_that_is_cut_inside_a_character_ends_as_the_evaluated_one(
+    learned: Any, answers: dict[str, str]
+) -> None:
     turns = [{"role": "system", "content": "Answer as you were taught."}, {"role": "user", "content": "你好吗？"}]
     prompt = encode_chat(learned.tokenizer, turns)
     cut = set()
@@ -90,8 +96,7 @@ def test_an_answer_that_is_cut_inside_a_character_ends_as_the_evaluated_one(lear
     st.integers(0, 2),
 )
 def test_nothing_is_shown_that_is_taken_back(text: str, rest: str, stop: list[str], unfinished: int) -> None:
-    if any(string in text for string in stop):
-        return
+    assume(not any(string in text for string in stop))
     certain = certain_length(text + UNFINISHED * unfinished, stop)
     ends = [(text + rest).index(string) for string in stop if string in text + rest]
     assert certain <= min(ends, default=len(text))
@@ -112,7 +117,7 @@ def test_sampling_follows_temperature_and_top_p(
     for token in kept:
         text = "" if token in loaded.stop_token_ids else tokenizer.decode([token], skip_special_tokens=True)
         expected[text] += probabilities[token] / probabilities[kept].sum()
-    draws = 600
+    draws = 400
     drawn = Counter(
         text_of(generate(loaded, PROMPTS[0], max_new_tokens=1, temperature=0.7, top_p=0.9, seed=seed))
         for seed in range(draws)
@@ -133,9 +138,8 @@ def test_the_nucleus_is_that_of_transformers(logits: list[float], top_p: float) 
 
     scores = torch.tensor(sorted(logits, reverse=True), dtype=torch.float64)
     probabilities = scores.softmax(-1)
-    boundary = (probabilities.cumsum(0) - top_p).abs().min()
-    if boundary < 1e-9:
-        return  # Rounding decides on which side of the boundary a token lies.
+    # Otherwise rounding decides on which side of the boundary a token lies.
+    assume((probabilities.cumsum(0) - top_p).abs().min() > 1e-9)
     warped = TopPLogitsWarper(top_p)(torch.empty(1, 0), scores[None])[0]
     assert torch.equal(nucleus(probabilities, top_p) > 0, warped > -torch.inf)
 

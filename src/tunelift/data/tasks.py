@@ -9,10 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from tunelift.core.config import Strict, build, read_yaml
 from tunelift.core.errors import UserError
+
+Lines = dict[tuple[str | int, ...], int]
 
 OURS = frozenset({"language", "split", "group_by", "where", "render"})
 UNSUPPORTED = {
@@ -133,7 +136,7 @@ def load_task(path: str | Path) -> Task:
             template.
 
     Returns:
-        The task; a relative ``dataset_path`` that exists beside the file is made relative to the current directory.
+        The task; data files that stand beside the task file are named relative to the current directory.
 
     Raises:
         UserError: The file is missing or malformed, has an unknown key, or needs what is not supported.
@@ -147,13 +150,35 @@ def load_task(path: str | Path) -> Task:
     if not OURS & data.keys():
         data["render"] = "plain"
     task = build(Task, data, path, lines)
-    beside = path.parent / task.dataset_path
-    if beside.exists() and not Path(task.dataset_path).is_absolute():
-        task = task.model_copy(update={"dataset_path": str(beside)})
-    return task
+    paths = {"dataset_path": _beside(path, task.dataset_path), "dataset_kwargs": dict(task.dataset_kwargs)}
+    files = task.dataset_kwargs.get("data_files")
+    if isinstance(files, str):
+        paths["dataset_kwargs"]["data_files"] = _beside(path, files)
+    elif isinstance(files, dict):
+        paths["dataset_kwargs"]["data_files"] = {split: _beside(path, file) for split, file in files.items()}
+    return task.model_copy(update=paths)
 
 
-def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+def dump_task(task: Task) -> str:
+    """The task with every default, as YAML; data files are named absolutely, so that it can be read from anywhere."""
+    data = task.model_dump(exclude_none=True)
+    if Path(task.dataset_path).exists():
+        data["dataset_path"] = str(Path(task.dataset_path).resolve())
+    files = task.dataset_kwargs.get("data_files")
+    if files:
+        named = {"": files} if isinstance(files, str) else files
+        found = {split: str(Path(file).resolve()) if Path(file).exists() else file for split, file in named.items()}
+        data["dataset_kwargs"]["data_files"] = found if isinstance(files, dict) else found[""]
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+
+def _beside(task_file: Path, name: Any) -> Any:
+    """A file name relative to the task file where such a file exists, as it is otherwise."""
+    beside = task_file.parent / name if isinstance(name, str) else None
+    return str(beside) if beside and beside.exists() else name
+
+
+def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
     if path.resolve() in seen:
         raise UserError(path, "includes itself", "remove one of the include lines")
     data, lines = read_yaml_task(path)
@@ -166,7 +191,7 @@ def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, A
     return {**base, **data}, {**base_lines, **lines}
 
 
-def read_yaml_task(path: Path) -> tuple[dict[str, Any], dict[tuple[str | int, ...], int]]:
+def read_yaml_task(path: Path) -> tuple[dict[str, Any], Lines]:
     """Read one task file without its includes.
 
     Raises:

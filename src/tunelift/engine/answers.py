@@ -13,7 +13,7 @@ import torch
 from tunelift.engine.batches import plan_batches
 from tunelift.engine.forward import Forward, forward, shared_prefix_length
 
-TOKEN_BUDGET = 4096
+TOKEN_BUDGET = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ def answer_prompts(
     model.eval()
     answers = [Answer() for _ in prompts]
     generation_seconds = 0.0
-    for batch in plan_batches([len(prompt) for prompt in prompts], TOKEN_BUDGET):
+    prefix_length = shared_prefix_length(model, prompts, limit=min(map(len, prompts), default=1) - 1)
+    for batch in plan_batches([_cost(len(prompt) - prefix_length, len(prompt)) for prompt in prompts], TOKEN_BUDGET):
         started = time.perf_counter()
         sequences = [prompts[index] for index in batch]
-        prefix_length = shared_prefix_length(model, sequences, limit=min(map(len, sequences)) - 1)
         state = forward(model, sequences, prefix_length, [[len(sequence) - 1] for sequence in sequences])
         prefilled = time.perf_counter()
         scores = score_choices(model, state, [choices[index] for index in batch])
@@ -94,6 +94,11 @@ def answer_prompts(
         on_progress(len(batch))
     model.train(was_training)
     return Answers(answers, generation_seconds)
+
+
+def _cost(computed: int, cached: int) -> int:
+    """What a row takes from the token budget: its tokens to compute, or an eighth of those to keep in the cache."""
+    return max(computed, cached // 8)
 
 
 def score_choices(model: Any, state: Forward, choices: Sequence[Sequence[Sequence[int]]]) -> list[tuple[float, ...]]:
@@ -115,7 +120,7 @@ def score_choices(model: Any, state: Forward, choices: Sequence[Sequence[Sequenc
         for column, choice in enumerate(row_choices)
         if len(choice) > 1
     ]
-    for batch in plan_batches([len(choice) + state.attention_mask.shape[1] for _, _, choice in longer], TOKEN_BUDGET):
+    for batch in plan_batches([_cost(len(choice), state.attention_mask.shape[1]) for _, _, choice in longer], TOKEN_BUDGET):
         rows = [longer[index] for index in batch]
         for (row, column, _), score in zip(rows, _score_continuations(model, state, rows), strict=True):
             scores[row][column] += score

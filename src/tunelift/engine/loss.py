@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tunelift.core.records import Prompt
-from tunelift.engine.batches import plan_batches
+from tunelift.engine.batches import common_prefix_length, plan_batches
 from tunelift.engine.forward import forward, shared_prefix_length
 
 
@@ -20,7 +20,8 @@ def supervised_tokens(prompts: Sequence[Prompt]) -> int:
 
 def micro_batches(prompts: Sequence[Prompt], token_budget: int) -> list[list[Prompt]]:
     """The prompts of one optimizer step in groups that fit into memory; a pure function of the list."""
-    plan = plan_batches([len(prompt.token_ids) for prompt in prompts], token_budget)
+    shared = common_prefix_length([prompt.token_ids for prompt in prompts])
+    plan = plan_batches([len(prompt.token_ids) - shared for prompt in prompts], token_budget)
     return [[prompts[index] for index in batch] for batch in plan]
 
 

@@ -93,7 +93,7 @@ def verdicts(report: RunReport) -> str:
     lead = f"**{text(studied.name)}: {metric_name(report.comparison)} {percent(studied.score)} %**"
     lead += f" (95 % interval {interval_text(studied.interval)}, {items_text(report.comparison)})"
     lines = [
-        f"- {text(verdict(contrast))}: {points(contrast.result.effect)} points "
+        f"- {text(verdict(contrast))}. {points(contrast.result.effect)} points "
         f"({interval_text(contrast.result.interval)}), {text(p_text(contrast.result.p))}"
         for contrast in report.contrasts
     ]
@@ -204,7 +204,7 @@ def _how_tuned(report: RunReport) -> str:
         lines.append(f"- {tuning['supervised_tokens']:,} supervised tokens an epoch")
     counts = report.facts.get("data", {}).get("counts", {})
     if counts:
-        lines.append("- rows: " + ", ".join(f"{text(name)} {count:,}" for name, count in counts.items()))
+        lines.append("- counts: " + ", ".join(f"{text(name)} {count:,}" for name, count in counts.items()))
     known = [_facts(report.facts[key]) for key in ("versions", "hardware") if report.facts.get(key)]
     return "\n".join([*lines, *known])
 

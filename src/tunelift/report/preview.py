@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tunelift.core.records import Finding, Prompt
 
 if TYPE_CHECKING:
-    from tunelift.pipeline import Checked
+    from tunelift.commands import Checked
 
 GREEN, DIM, RESET = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 

@@ -95,7 +95,7 @@ def _encodable(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_encodable)]
-StopString = Annotated[Text, Field(min_length=1)]
+StopString = Annotated[str, Field(min_length=1), AfterValidator(_encodable)]
 
 
 class _Strict(BaseModel):

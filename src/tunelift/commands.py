@@ -1,0 +1,158 @@
+"""What single verbs of the command line do: parts of the loop, and what follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tunelift.api import evaluate
+from tunelift.core.recipe import Recipe, load_recipe
+from tunelift.core.records import Finding, Prompt, as_dict
+from tunelift.core.store import open_store, read_store, timestamp
+from tunelift.data.tasks import load_task
+from tunelift.evaluation.evaluate import Evaluation
+from tunelift.evaluation.results import results_record, write_evaluation
+from tunelift.models.export import ExportCheck, export_merged
+from tunelift.models.load import load_model
+from tunelift.pipeline import Plan, check, make_plan, record_facts, tune, tuning_report
+from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids
+
+# Enough to see a wrong export; each takes a forward pass of two models.
+EXPORT_ITEMS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `tunelift check` shows.
+
+    Attributes:
+        counts: Rows read, dropped and kept.
+        findings: What was noticed.
+        style: How prompts are rendered.
+        shown: A few training prompts.
+        prompts: All prompts, by condition; training prompts stand under "training".
+    """
+
+    counts: dict[str, int]
+    findings: list[Finding]
+    style: PromptStyle
+    shown: list[Prompt]
+    prompts: dict[str, list[Prompt]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts and findings as plain data."""
+        return {"counts": self.counts, "findings": [as_dict(finding) for finding in self.findings]}
+
+
+def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Checked:
+    """The first stage of `run` alone.
+
+    Raises:
+        UserError: A finding makes the run meaningless.
+    """
+    with open_store(folder) as store:
+        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
+        plan = make_plan(recipe, base)
+        record_facts(store, plan, base)
+        findings = check(store, plan)
+        prompts = {"training": plan.training, **plan.prompts}
+        return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
+
+
+def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
+    """Check and tuning of `run` alone; returns what `TuningReport` holds."""
+    with open_store(folder) as store:
+        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
+        plan = make_plan(recipe, base)
+        record_facts(store, plan, base)
+        check(store, plan)
+        tune(store, plan, base)
+        return tuning_report(store) or {}
+
+
+def export(folder: Path, target: Path, accept_terms: bool = False) -> ExportCheck:
+    """Write the tuned model of a run for use elsewhere, and compare it with the adapter on the run's test prompts.
+
+    Args:
+        folder: The run directory.
+        target: The folder to write.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+    """
+    plan = read_plan(folder, accept_terms)
+    items = plan.items[:EXPORT_ITEMS]
+    prompts = [answer_prompt(plan.style, item, []).token_ids for item in items]
+    choices = [[completion_ids(plan.style, choice) for choice in item.choices or ()] for item in items]
+    return export_merged(str(folder), target, prompts, choices, plan.task.generation_kwargs.max_gen_toks, accept_terms)
+
+
+def serve(name: str, host: str, port: int, accept_terms: bool = False) -> None:
+    """Serve a model; that of a run with the description and the stop strings of its task.
+
+    Args:
+        name: A run directory, or any model.
+        host: Address to listen on.
+        port: Port to listen on.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+    """
+    from tunelift.serve import server
+
+    if not (Path(name) / "run.json").is_file():
+        server.serve(name, host, port, accept_terms)
+        return
+    task = load_task(load_recipe(Path(name) / "recipe.yaml").task)
+    until = task.generation_kwargs.until
+    stop = (until,) if isinstance(until, str) else tuple(until)
+    system = task.description or None
+    server.serve(name, host, port, accept_terms, system, task.generation_kwargs.max_gen_toks, stop)
+
+
+def read_plan(folder: Path, accept_terms: bool = False) -> Plan:
+    """The plan of a finished run."""
+    read_store(folder).files("tune")
+    recipe = load_recipe(folder / "recipe.yaml")
+    return make_plan(recipe, load_model(recipe.model, recipe.tune.precision, accept_terms))
+
+
+def evaluate_files(
+    model_name: str,
+    tasks: Sequence[Path],
+    *,
+    shots: int | None,
+    limit: int | None,
+    folder: Path,
+    chat: bool,
+    log_samples: bool,
+    seed: int,
+    accept_terms: bool,
+) -> list[tuple[Evaluation, dict[str, Any]]]:
+    """What ``tunelift evaluate`` does: one model on several task files, written in the harness's layout.
+
+    Args:
+        model_name: What to load.
+        tasks: Task files.
+        shots: Number of demonstrations; None for each task's own.
+        limit: Use only this many items of each task.
+        folder: Results go into a folder of it that is named after the model.
+        chat: Render tasks of the harness as chats, too.
+        log_samples: Write the samples files.
+        seed: Seed of demonstrations and subsets.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+
+    Returns:
+        Every evaluation with the content of its results file.
+    """
+    loaded = [load_task(path) for path in tasks]
+    model = load_model(model_name, accept_terms=accept_terms)
+    target = folder / "".join("__" if letter in '"<>:/|\\?*[]' else letter for letter in model_name)
+    results = []
+    for task in loaded:
+        chosen = task.model_copy(update={"render": "chat"}) if chat else task
+        evaluation = evaluate(model, chosen, shots=shots, limit=limit, seed=seed)
+        used = (task.num_fewshot or 0) if shots is None else shots
+        files = write_evaluation(evaluation, chosen, used, target, {"config": {"seed": seed, "limit": limit}})
+        if not log_samples:
+            next(file for file in files if file.suffix == ".jsonl").unlink()
+        results.append((evaluation, results_record(evaluation, chosen, used, timestamp(), {})))
+    return results

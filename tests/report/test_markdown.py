@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunelift.report.markdown import model_card, render_markdown, table, text
+from tunelift.report.record import RunReport
+
+
+@pytest.fixture(params=["english", "chinese", "free", "hostile"])
+def report(request: pytest.FixtureRequest) -> RunReport:
+    return request.getfixturevalue(request.param)
+
+
+def rows(markdown: str) -> list[list[str]]:
+    """The cells of all tables."""
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+def test_the_report_has_every_score_and_effect(report: RunReport) -> None:
+    found = {row[0]: row for row in rows(render_markdown(report))}
+    for score in report.comparison.conditions:
+        assert found[score.name][1] == f"{100 * score.score:.1f}"
+    for contrast in report.comparison.contrasts:
+        assert found[f"{contrast.candidate} vs {contrast.baseline}"][1] == f"{100 * contrast.result.effect:+.1f}"
+
+
+def test_every_row_of_a_table_has_the_same_number_of_cells(report: RunReport) -> None:
+    for block in render_markdown(report).split("\n\n"):
+        assert len({len(row) for row in rows(block)}) <= 1
+
+
+def test_hostile_texts_stay_text(hostile: RunReport) -> None:
+    for markdown in (render_markdown(hostile), model_card(hostile, "base", "peft")):
+        tags = set(re.findall(r"<[^ ]*", markdown))
+        assert tags <= {"<details><summary>recipe,", "</details>", "</summary>"}
+        assert "\x1b" not in markdown
+
+
+@given(st.text())
+def test_an_escaped_text_holds_no_markup(plain: str) -> None:
+    shown = text(plain)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[*_`\[\]|~#!]", shown)
+    assert not re.search(r"[<>\n]", shown)
+    unescaped = re.sub(r"\\(.)", r"\1", shown).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert unescaped == " ".join(plain.split())
+
+
+def test_a_table() -> None:
+    assert table(["name", "score"], [["a|b", "1"]], left={0}) == "| name | score |\n| :-- | --: |\n| a\\|b | 1 |"
+
+
+def test_a_recipe_cannot_end_its_own_block(english: RunReport) -> None:
+    facts = english.facts | {"recipe": "a: |\n  ```\n  <script>\n"}
+    markdown = render_markdown(replace(english, facts=facts))
+    assert "````yaml\na: |\n  ```\n  <script>\n````" in markdown
+
+
+def test_a_report_without_facts(english: RunReport) -> None:
+    markdown = render_markdown(replace(english, facts={}, diagnosis=None, findings=[], tuning=None))
+    assert "## Conditions" in markdown
+    assert "\n\n\n" not in markdown
+
+
+@pytest.mark.parametrize("base", ["HuggingFaceTB/SmolLM2-135M-Instruct", "bundled/x: [y]", "模型/#1"])
+def test_the_card_is_one_that_the_hub_reads(chinese: RunReport, base: str) -> None:
+    content = model_card(chinese, base, "peft", languages=["zh"], license="apache-2.0")
+    card = ModelCard(content)
+    assert card.data.base_model == base
+    assert card.data.library_name == "peft"
+    assert card.data.language == ["zh"]
+    assert card.data.license == "apache-2.0"
+    assert card.text.lstrip().startswith(f"# {chinese.name}")
+
+
+def test_the_card_has_before_and_after_and_how_it_was_made(english: RunReport) -> None:
+    card = model_card(english, "bundled/smollm2-135m-instruct", "peft")
+    found = {row[0]: row[1] for row in rows(card)}
+    assert {"zero-shot", "tuned"} <= found.keys()
+    assert english.facts["recipe"].strip() in card
+    assert "comes with tunelift" in card
+    assert f"{len(english.diagnosis.wrong)} of 400 test items are answered wrongly" in card
+    assert "license" not in yaml.safe_load(card.split("---")[1])
+
+
+def test_the_card_of_whole_weights(english: RunReport) -> None:
+    card = ModelCard(model_card(english, "base", "transformers"))
+    assert card.data.library_name == "transformers"
+    assert "peft" not in card.data.tags
+    assert "AutoModelForCausalLM.from_pretrained" in card.text

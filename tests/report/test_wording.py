@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunelift.comparison.records import Contrast
+from tunelift.diagnosis.records import Confusion
+from tunelift.report.record import RunReport
+from tunelift.report.wording import (
+    anchors,
+    bytes_text,
+    clip,
+    confusion_name,
+    label,
+    notes,
+    outcome,
+    p_text,
+    percent,
+    points,
+    seconds_text,
+    verdict,
+)
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.0, "p < 0.0001"),
+        (0.00034, "p = 0.0003"),
+        (0.0031, "p = 0.003"),
+        (0.0496, "p = 0.050"),
+        (0.42, "p = 0.42"),
+        (1.0, "p = 1.00"),
+    ],
+)
+def test_p_text(p: float, text: str) -> None:
+    assert p_text(p) == text
+
+
+def test_numbers() -> None:
+    assert [percent(value) for value in (0.7028, 1.0, -0.0001, None)] == ["70.3", "100.0", "0.0", "-"]
+    assert [points(value) for value in (0.318, -0.05, -0.0001, None)] == ["+31.8", "-5.0", "+0.0", "-"]
+    assert [bytes_text(size) for size in (2.44e9, 512e6)] == ["2.4 GB", "512 MB"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.002, "< 0.01 s"), (0.0123, "0.01 s"), (6.12, "6.1 s"), (312.4, "312 s"), (4321.0, "4,321 s")],
+)
+def test_seconds_text(seconds: float | None, text: str) -> None:
+    assert seconds_text(seconds) == text
+
+
+def changed(contrast: Contrast, effect: float, p: float) -> Contrast:
+    return replace(contrast, result=replace(contrast.result, effect=effect, p=p), detectable_effect=0.074)
+
+
+def test_verdicts_say_what_was_shown(english: RunReport) -> None:
+    contrast = next(one for one in english.contrasts if one.baseline == "tfidf")
+    assert verdict(changed(contrast, 0.1, 0.01)) == "tuned is better than tfidf"
+    assert verdict(changed(contrast, -0.1, 0.01)) == "tuned is worse than tfidf"
+    undecided = (
+        "tuned does not beat tfidf: no difference could be shown (smallest effect this test set could show: 7.4)"
+    )
+    assert verdict(changed(contrast, 0.1, 0.06)) == undecided
+    assert "could show: none" in verdict(replace(changed(contrast, 0.1, 0.06), detectable_effect=None))
+
+
+def test_a_p_of_exactly_five_per_cent_counts_as_shown(english: RunReport) -> None:
+    assert outcome(changed(english.contrasts[0], 0.1, 0.05)) == "better"
+    assert outcome(changed(english.contrasts[0], 0.0, 0.01)) == "undecided"
+
+
+def test_notes_count_unusable_answers(english: RunReport, free: RunReport) -> None:
+    score = replace(english.studied, unparsed=1200, truncated=3)
+    assert notes(english, score) == ["1,200 answers not one of the choices", "3 answers cut off"]
+    assert notes(free, score) == ["1,200 answers empty", "3 answers cut off"]
+    assert notes(english, replace(score, unparsed=0, truncated=None)) == []
+
+
+LABELS = st.one_of(st.text(max_size=60), st.text(alphabet="aA b-_负", max_size=4))
+
+
+@given(st.lists(st.tuples(LABELS, st.none() | LABELS), max_size=12))
+def test_anchors_are_different_and_can_be_linked(pairs: list[tuple[str, str | None]]) -> None:
+    names = anchors([Confusion(target, answer, 1, ()) for target, answer in pairs])
+    assert len(set(names)) == len(pairs)
+    assert all(re.fullmatch(r"[^\W_]+(-[^\W_]+)+", name) for name in names)
+
+
+def test_anchors_read_like_the_labels() -> None:
+    cells = [("neutral", "negative"), ("负面", "正面"), ("two words", None), ("Two-Words", None), ("!!!", "neutral")]
+    names = anchors([Confusion(*cell, 1, ()) for cell in cells])
+    expected = ["neutral-negative", "负面-正面", "two-words-not-parsed", "two-words-not-parsed-2", "label-neutral"]
+    assert names == expected
+    assert anchors([Confusion(*cell, 1, ()) for cell in cells[:2]]) == expected[:2]
+
+
+def test_confusion_name() -> None:
+    assert confusion_name(Confusion("neutral", "negative", 3, ())) == "neutral taken for negative"
+    assert confusion_name(Confusion("neutral", None, 3, ())) == "neutral not parsed"
+
+
+@given(st.text(max_size=100))
+def test_a_label_is_one_short_line_of_visible_letters(text: str) -> None:
+    shown = label(text)
+    assert len(shown) <= 40
+    assert shown == shown.strip()
+    assert "".join(letter for letter in shown if letter.isprintable()) == shown
+
+
+@given(st.text(max_size=300), st.integers(3, 200))
+def test_a_clipped_text_says_how_much_is_missing(text: str, limit: int) -> None:
+    shown = clip(text, limit)
+    if len(text) <= limit:
+        assert shown == text
+    else:
+        head, _, rest = shown.partition(f" [… {len(text) - limit:,} characters left out …] ")
+        assert text.startswith(head)
+        assert text.endswith(rest)
+        assert len(head) + len(rest) == limit
