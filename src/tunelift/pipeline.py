@@ -37,7 +37,7 @@ from tunelift.models.load import LanguageModel, load_model
 from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompt
 from tunelift.prompts.checks import check_prompts
 from tunelift.report.html import render_html
-from tunelift.report.markdown import render_markdown
+from tunelift.report.markdown import model_card, render_markdown
 from tunelift.report.record import RunReport
 from tunelift.report.summary import summary_text
 from tunelift.tuning.tune import tune_model
@@ -220,7 +220,8 @@ def tune(store: RunStore, plan: Plan, base: LanguageModel) -> None:
 
     def work() -> list[Path]:
         tune_model(base, plan.training, plan.validation, recipe.tune, recipe.seed, store.folder)
-        return [store.folder / "log.jsonl", *(file for file in (store.folder / "model").rglob("*") if file.is_file())]
+        written = [file for file in (store.folder / "model").rglob("*") if file.is_file() and file.name != "README.md"]
+        return [store.folder / "log.jsonl", *written]
 
     prompts = [prompts_hash(plan.training), prompts_hash(plan.validation)]
     store.stage("tune", [__version__, base.fingerprint, prompts, recipe.tune.model_dump(), recipe.seed], work)
@@ -303,6 +304,9 @@ def report(
             "report.md": render_markdown(result),
             "summary.txt": summary_text(result) + "\n",
         }
+        if result.tuning:
+            library = "peft" if plan.recipe.tune.method.lora else "transformers"
+            pages["model/README.md"] = model_card(result, plan.recipe.model, library, [plan.task.language])
         for name, text in pages.items():
             write_text(store.folder / name, text)
         return [store.folder / name for name in pages]

@@ -17,11 +17,11 @@ from tunelift.models import export
 from tunelift.models.adapters import add_lora
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.prompts.chat import encode_chat
+from tunelift.prompts.chat import default_chat_template, encode_chat
 
 TURNS = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好 <|im_end|> is it good?"}]
 PROMPTS = [list(range(50, 50 + length)) for length in (3, 7, 20)]
-CHOICES = [[[60, 61], [70], [80], [90]], [], [[90], [60, 70], [80]]]
+CHOICES = [[[token] for token in range(40, 80)], [], [[90, 91], [60, 70], [80]]]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,28 +39,58 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def base(tiny_model: Callable[..., Any], tokenizer: Any, place: Path) -> Path:
-    """A folder with a model whose own configuration does not know the stop token of the chat template."""
-    model = tiny_model("llama", len(tokenizer))
+def small_tokenizer() -> Any:
+    """Bytes and the control tokens of ChatML: loads in no time."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    words = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *alphabet]
+    inner = Tokenizer(models.BPE({word: index for index, word in enumerate(words)}, []))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens(words[:3])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|im_end|>")
+    tokenizer.chat_template = default_chat_template(tokenizer)
+    return tokenizer
+
+
+def save_base(model: Any, tokenizer: Any, folder: Path) -> Path:
+    """A model whose own configuration does not know the stop token of the chat template."""
     model.generation_config.eos_token_id = 0
-    model.save_pretrained(place / "base")
-    tokenizer.save_pretrained(place / "base")
-    return place / "base"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
-@pytest.fixture(scope="module")
-def adapter(base: Path, place: Path) -> Path:
-    """A folder with an adapter that changes every layer clearly."""
+def save_adapter(base: Path, folder: Path) -> Path:
+    """An adapter that changes every layer clearly."""
     loaded = load_model(str(base), "float32")
     adapted = add_lora(loaded.model, str(base), Lora(rank=4), seed=1)
     generator = torch.Generator().manual_seed(1)
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             weight.data = torch.randn(weight.shape, generator=generator) * 0.2
-    adapted.save_pretrained(place / "adapter")
-    loaded.tokenizer.save_pretrained(place / "adapter")
-    (place / "adapter" / "README.md").write_text("# The card\n")
-    return place / "adapter"
+    adapted.save_pretrained(folder)
+    loaded.tokenizer.save_pretrained(folder)
+    (folder / "README.md").write_text("# The card\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Callable[..., Any], small_tokenizer: Any, place: Path) -> Path:
+    return save_base(tiny_model("llama", len(small_tokenizer)), small_tokenizer, place / "base")
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, place: Path) -> Path:
+    return save_adapter(base, place / "adapter")
+
+
+@pytest.fixture(scope="module")
+def real_adapter(tiny_model: Callable[..., Any], tokenizer: Any, place: Path) -> Path:
+    base = save_base(tiny_model("llama", len(tokenizer)), tokenizer, place / "real" / "base")
+    return save_adapter(base, place / "real" / "adapter")
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +99,18 @@ def target(place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def check(adapter: Path, target: Path) -> ExportCheck:
+def check(real_adapter: Path, target: Path) -> ExportCheck:
     """The comparison of the export at `target`."""
-    return export_merged(str(adapter), target, PROMPTS, CHOICES, max_new_tokens=8)
+    return export_merged(str(real_adapter), target, PROMPTS, CHOICES, max_new_tokens=8)
 
 
-def test_a_merged_adapter_gives_the_same_answers(check: ExportCheck, adapter: Path, target: Path) -> None:
+def test_a_merged_adapter_gives_the_same_answers(check: ExportCheck, real_adapter: Path, target: Path) -> None:
     assert (check.items, check.flips, check.choice_flips) == (3, 0, 0)
     assert 3 < check.positions <= 3 * 9
     assert 0 < check.largest_logit_difference < 1e-3
     assert json.loads((target / "export.json").read_text()) == {
-        "model": str(adapter),
-        "fingerprint": load_model(str(adapter)).fingerprint,
+        "model": str(real_adapter),
+        "fingerprint": load_model(str(real_adapter)).fingerprint,
         "precision": "float32",
         **asdict(check),
     }
@@ -107,25 +137,22 @@ def test_the_folder_holds_a_whole_model_and_nothing_else(target: Path, place: Pa
 
 
 @pytest.mark.usefixtures("check")
-def test_transformers_alone_can_use_it(adapter: Path, target: Path) -> None:
+def test_transformers_alone_can_use_it(real_adapter: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tuned = load_model(str(adapter), "float32")
+    tuned = load_model(str(real_adapter), "float32")
     model, tokenizer = AutoModelForCausalLM.from_pretrained(target), AutoTokenizer.from_pretrained(target)
     prompt = torch.tensor([PROMPTS[2]])
     with torch.inference_mode():
         torch.testing.assert_close(model(prompt).logits, tuned.model(prompt).logits, rtol=1e-3, atol=1e-3)
-    encoded = tokenizer.apply_chat_template(
-        TURNS, add_generation_prompt=True, sanitize_control_tokens=True, return_tensors="pt"
-    )
-    assert encoded["input_ids"][0].tolist() == encode_chat(tuned.tokenizer, TURNS)
+    encoded = tokenizer.apply_chat_template(TURNS, add_generation_prompt=True, sanitize_control_tokens=True)
+    assert encoded["input_ids"] == encode_chat(tuned.tokenizer, TURNS)
 
     assert model.generation_config.eos_token_id == [0, 2]
     with torch.inference_mode():
         # Make the stop token of the template the most probable one here: generation has to stop at it by itself.
-        model.lm_head.weight[2] = 100 * model.model(**encoded).last_hidden_state[0, -1]
-    generated = model.generate(**encoded, max_new_tokens=20)[0, encoded["input_ids"].shape[1] :]
-    assert generated.tolist() == [2]
+        model.lm_head.weight[2] = 100 * model.model(prompt).last_hidden_state[0, -1]
+    assert model.generate(prompt, max_new_tokens=20)[0, prompt.shape[1] :].tolist() == [2]
 
 
 def test_a_fully_tuned_model_is_written_as_it_is(base: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ TUNING = {
     "planned_steps": 38,
     "best_step": 38,
     "validation_losses": [0.61, 0.42],
+    "validation_steps": [19, 38],
     "training_losses": [3.2 * 0.93**step + 0.4 + 0.1 * ((step * 7) % 5 - 2) / 2 for step in range(38)],
     "trainable_parameters": 4_884_480,
     "parameters": 139_400_064,
@@ -154,7 +155,7 @@ def free_answers(samples: list[Sample]) -> list[Sample]:
 def hostile_report() -> RunReport:
     """Labels, texts and outputs that try to break out of whatever they are written into."""
     labels = ["<b>two words</b>", "two-words b", "负 面\"'>|`", "\x1b[31m&amp;\n\u202e", "!!!"]
-    texts = {label: [f"<script>alert({label!r})</script> ]]> --> {{ 7 * 7 }} | *x*"] for label in labels}
+    texts = {label: [f"<script>alert({label!r})</script> ]]> --> {{{{ 7 * 7 }}}} | *x*"] for label in labels}
     samples = {
         name: [replace(sample, output=sample.output + "<img src=x onerror=alert(1)>" * 200) for sample in answers]
         for name, answers in ((name, make_samples(name, texts, 150)) for name in SYSTEMS)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import unicodedata
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,8 +20,8 @@ def test_display_width(text: str, width: int) -> None:
 @given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=5))
 def test_every_column_starts_at_one_place(pairs: list[tuple[str, str]]) -> None:
     lines = align([(first, second, "|") for first, second in pairs], right={1})
+    assert all(line.endswith("|") for line in lines)
     assert len({display_width(line) for line in lines}) == 1
-    assert all(line.endswith("   |") or not any(map(display_width, pairs[0])) or line[-1] == "|" for line in lines)
 
 
 def test_right_columns_end_at_one_place() -> None:
@@ -36,7 +34,3 @@ def test_columns_without_content_are_left_out() -> None:
 
 def test_lines_have_no_space_at_the_end() -> None:
     assert align([("a", "long"), ("b", "")]) == ["a   long", "b"]
-
-
-def test_the_letters_above_are_what_they_should_be() -> None:
-    assert {unicodedata.east_asian_width(letter) for letter in "負正，한あ"} <= {"W", "F"}

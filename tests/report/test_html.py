@@ -8,8 +8,9 @@ import pytest
 
 from tunelift.diagnosis.records import Confusion, ConfusionTable
 from tunelift.report import items
-from tunelift.report.html import MOST_CLASSES, heat_rows, render_html, shown_classes, validation_steps
+from tunelift.report.html import MOST_CLASSES, heat_rows, render_html, shown_classes
 from tunelift.report.record import RunReport
+from tunelift.report.wording import one_line
 
 VOID = {"meta", "br", "circle", "line", "polyline"}
 
@@ -98,7 +99,7 @@ def test_every_score_and_effect_is_on_the_page(report: RunReport) -> None:
     for contrast in report.comparison.contrasts:
         assert f"{100 * contrast.result.effect:+.1f}" in text
     for proposal in report.diagnosis.proposals:
-        assert " ".join(proposal.evidence.split()) in " ".join(text.split())
+        assert one_line(proposal.evidence) in text
 
 
 def test_items_that_are_not_shown_are_counted(english: RunReport) -> None:
@@ -161,14 +162,6 @@ def test_a_report_with_nothing_but_one_condition(single: RunReport) -> None:
     assert "zero-shot answers" in page.text
     assert "The checks found nothing to remark." in page.text
     assert not {"contrasts", "errors", "flips", "learning"} & set(page.values("id"))
-
-
-@pytest.mark.parametrize(
-    ("steps", "losses", "expected"),
-    [(38, 2, [19, 38]), (38, 4, [10, 20, 30, 38]), (57, 6, [10, 20, 30, 40, 50, 57]), (5, 1, [5]), (0, 0, [])],
-)
-def test_validation_steps(steps: int, losses: int, expected: list[int]) -> None:
-    assert validation_steps({"steps": steps, "validation_losses": [1.0] * losses}) == expected
 
 
 def test_the_curves_are_those_of_the_tuning(english: RunReport) -> None:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import get_ident
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -339,7 +340,12 @@ def test_control_tokens_in_a_turn_are_text(client: openai.OpenAI, learned: Any) 
     assert ask(client, text, max_tokens=1).usage.prompt_tokens == len(prompt_ids(learned, text))
 
 
-def test_four_clients_at_once_get_their_own_answers(client: openai.OpenAI, answers: dict[str, str]) -> None:
+def test_four_clients_at_once_get_their_own_answers(
+    client: openai.OpenAI, learned: Any, answers: dict[str, str]
+) -> None:
+    threads = set()
+    hook = learned.model.register_forward_pre_hook(lambda *_: threads.add(get_ident()))
+
     def stream(question: str) -> str:
         return "".join(streamed(ask(client, question, stream=True))[0])
 
@@ -350,6 +356,8 @@ def test_four_clients_at_once_get_their_own_answers(client: openai.OpenAI, answe
     with ThreadPoolExecutor(4) as clients:
         assert list(clients.map(stream, questions)) == [answers[question] for question in questions]
         assert list(clients.map(whole, questions)) == [answers[question] for question in questions]
+    hook.remove()
+    assert len(threads) == 1
 
 
 @pytest.mark.parametrize("stream", [True, False])

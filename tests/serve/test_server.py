@@ -64,7 +64,7 @@ def test_addresses_that_cannot_be_listened_on(host: str, port: int, message: str
 def test_a_wrong_model_frees_the_port(tmp_path: Path) -> None:
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
-    with pytest.raises(UserError, match="is a folder without config.json"):
+    with pytest.raises(UserError, match="is a folder without config"):
         serve(str(tmp_path), port=port)
     listen("127.0.0.1", port).close()
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from tunelift.core.config import Strict, apply_override, build, read_yaml
+from tunelift.core.config import Strict, apply_override, build, key_error, read_yaml
 from tunelift.core.errors import UserError, nearest
 
 
@@ -124,7 +124,7 @@ class Recipe(Strict):
 
     Attributes:
         model: Hub id, folder, .gguf file, or ``bundled/...``.
-        task: Path of a task file, relative to the recipe.
+        task: Path of a task file, relative to the recipe or to the current directory.
         conditions: Name to system and prompting.
         tune: How the model is tuned.
         limit: Use only this many test items, a seeded random subset that is the same for all conditions.
@@ -146,30 +146,32 @@ class Recipe(Strict):
         """``few-shot: {shots: 4}`` becomes the built-in system with that prompting."""
         if not isinstance(value, dict):
             return value
-        expanded = {}
-        for name, spec in value.items():
-            spec = {} if spec is None else spec
-            if not isinstance(spec, dict) or "system" in spec:
-                expanded[name] = spec
-                continue
-            if name not in BUILT_IN_CONDITIONS:
-                hint = f'{nearest(name, BUILT_IN_CONDITIONS)}, or give a system: {{system: base, prompting: {{shots: 8}}}}'
-                raise ValueError(f'"{name}" is not a built-in condition - {hint}')
-            built_in = BUILT_IN_CONDITIONS[name]
-            prompting = {**built_in.get("prompting", {}), **spec.get("prompting", {})}
-            prompting |= {key: item for key, item in spec.items() if key != "prompting"}
-            expanded[name] = {"system": built_in["system"], "prompting": prompting}
-        return expanded
+        return {name: _expand(name, spec) for name, spec in value.items()}
 
     @field_validator("conditions")
     @classmethod
     def _check_names(cls, value: dict[str, Condition]) -> dict[str, Condition]:
-        for name in value:
+        for name, condition in value.items():
             if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
-                raise ValueError(f'"{name}" cannot name a directory - use letters, digits, "-", "_" and "."')
+                raise key_error(name, condition, 'cannot name a directory - use letters, digits, "-", "_" and "."')
         if not value:
             raise ValueError("is empty - name at least one condition, for example zero-shot: {}")
         return value
+
+
+def _expand(name: Any, spec: Any) -> Any:
+    spec = {} if spec is None else spec
+    if not isinstance(name, str) or not isinstance(spec, dict) or "system" in spec:
+        return spec
+    if name not in BUILT_IN_CONDITIONS:
+        hint = f"{nearest(name, BUILT_IN_CONDITIONS)} or give a system: {{system: base, prompting: {{shots: 8}}}}"
+        raise key_error(name, spec, f"is not a built-in condition - {hint}")
+    built_in = BUILT_IN_CONDITIONS[name]
+    given = spec.get("prompting", {})
+    if not isinstance(given, dict):
+        return {"system": built_in["system"], "prompting": given}
+    short = {key: item for key, item in spec.items() if key != "prompting"}
+    return {"system": built_in["system"], "prompting": {**built_in.get("prompting", {}), **given, **short}}
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
@@ -180,22 +182,20 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         overrides: ``key.key=value`` settings from the command line.
 
     Returns:
-        The recipe, its task path made relative to the current directory.
+        The recipe, its task path made relative to the current directory. A task is looked for beside the recipe,
+        then in the current directory, so that the recipe of a run can be run again.
 
     Raises:
         UserError: Something in the file or in an override is wrong.
     """
-    data, lines = read_yaml(path)
+    data, places = read_yaml(path)
     for override in overrides or []:
-        apply_override(data, override)
-    recipe = build(Recipe, data, path, lines)
-    task = Path(recipe.task)
-    beside = path.parent / task
-    if not task.is_absolute():
-        task = beside
-    if not task.is_file():
-        where = f"{path}:{lines.get(('task',), 1)}"
-        raise UserError(where, f'task file "{recipe.task}" not found', f"paths are relative to {path.parent or '.'}")
+        apply_override(data, places, override)
+    recipe = build(Recipe, data, path, places)
+    task = next((task for task in (path.parent / recipe.task, Path(recipe.task)) if task.is_file()), None)
+    if task is None:
+        hint = f"paths are relative to {path.parent} or to where you are"
+        raise UserError(places.get(("task",), path), f'task file "{recipe.task}" not found', hint)
     return recipe.model_copy(update={"task": str(task)})
 
 

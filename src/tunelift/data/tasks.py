@@ -12,10 +12,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from tunelift.core.config import Strict, build, read_yaml
+from tunelift.core.config import Places, Strict, build, read_yaml
 from tunelift.core.errors import UserError
-
-Lines = dict[tuple[str | int, ...], int]
 
 OURS = frozenset({"language", "split", "group_by", "where", "render"})
 UNSUPPORTED = {
@@ -142,14 +140,14 @@ def load_task(path: str | Path) -> Task:
         UserError: The file is missing or malformed, has an unknown key, or needs what is not supported.
     """
     path = Path(path)
-    data, lines = _read_with_includes(path, ())
+    data, places = _read_with_includes(path, ())
     for key, what in UNSUPPORTED.items():
         if key in data:
-            where = f"{path}:{lines.get((key,), 1)}"
+            where = places.get((key,), path)
             raise UserError(where, f'"{key}" ({what}) is not supported', "prepare the data beforehand and remove the key")
     if not OURS & data.keys():
         data["render"] = "plain"
-    task = build(Task, data, path, lines)
+    task = build(Task, data, path, places)
     paths = {"dataset_path": _beside(path, task.dataset_path), "dataset_kwargs": dict(task.dataset_kwargs)}
     files = task.dataset_kwargs.get("data_files")
     if isinstance(files, str):
@@ -178,20 +176,20 @@ def _beside(task_file: Path, name: Any) -> Any:
     return str(beside) if beside and beside.exists() else name
 
 
-def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
+def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Places]:
     if path.resolve() in seen:
         raise UserError(path, "includes itself", "remove one of the include lines")
-    data, lines = read_yaml_task(path)
+    data, places = read_yaml_task(path)
     included = data.pop("include", None)
     if included is None:
-        return data, lines
+        return data, places
     if not isinstance(included, str):
         raise UserError(path, '"include" must be one file name', "write include: base.yaml")
-    base, base_lines = _read_with_includes(path.parent / included, (*seen, path.resolve()))
-    return {**base, **data}, {**base_lines, **lines}
+    base, base_places = _read_with_includes(path.parent / included, (*seen, path.resolve()))
+    return {**base, **data}, {**base_places, **places}
 
 
-def read_yaml_task(path: Path) -> tuple[dict[str, Any], Lines]:
+def read_yaml_task(path: Path) -> tuple[dict[str, Any], Places]:
     """Read one task file without its includes.
 
     Raises:

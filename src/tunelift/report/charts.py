@@ -49,7 +49,8 @@ class Curve:
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
     """About `count` round numbers from at most `low` to at least `high`, in steps of 1, 2 or 5 times a power of ten."""
-    span = high - low if high > low else abs(high) or 1.0
+    size = max(abs(low), abs(high), 1e-3)
+    span = high - low if high - low > 1e-9 * size else size
     power = 10.0 ** floor(log10(span / count))
     step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if step >= span / count)
     first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
@@ -67,7 +68,8 @@ def interval_chart(id: str, title: str, estimates: Sequence[Estimate]) -> str:
     ends = [end for row in estimates for end in (row.low, row.value, row.high) if end is not None]
     marks = ticks(min(ends), max(ends))
     longest = max(display_width(row.name) for row in estimates)
-    left, right, bottom = min(LETTER * longest, 0.4 * WIDTH) + 10, WIDTH - 16, ROW * len(estimates) + 6
+    names = min(LETTER * longest, 0.4 * WIDTH)
+    left, right, bottom = names + 10, WIDTH - 16, ROW * len(estimates) + 6
 
     def x(value: float) -> float:
         return left + (value - marks[0]) / (marks[-1] - marks[0]) * (right - left)
@@ -79,7 +81,7 @@ def interval_chart(id: str, title: str, estimates: Sequence[Estimate]) -> str:
         line = ""
         if row.low is not None and row.high is not None:
             line = f'<line x1="{x(row.low):.1f}" x2="{x(row.high):.1f}" y1="{y}" y2="{y}"/>'
-        name = _text(left - 10, y + 4, _fit(row.name, left - 10), "end")
+        name = _text(left - 10, y + 4, _fit(row.name, names), "end")
         dot = f'<circle cx="{x(row.value):.1f}" cy="{y}" r="4.5"/>'
         parts.append(f'<g class="estimate {escape(row.kind)}">{name}{line}{dot}</g>')
     return _svg(id, title, "; ".join(map(_estimate_text, estimates)), bottom + 24, parts)
@@ -147,7 +149,7 @@ def _fit(text: str, width: float) -> str:
     """A text that is not wider than this, shortened where it has to be."""
     if display_width(text) * LETTER <= width:
         return text
-    while display_width(text) * LETTER > width - LETTER:
+    while text and display_width(text) * LETTER > width - LETTER:
         text = text[:-1]
     return f"{text}…"
 

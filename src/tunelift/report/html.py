@@ -152,17 +152,10 @@ def _contrasts_chart(report: RunReport) -> Any:
 
 def _learning_chart(tuning: dict[str, Any]) -> Any:
     training = list(enumerate(tuning["training_losses"], start=1))
-    validation = list(zip(validation_steps(tuning), tuning["validation_losses"], strict=True))
+    validation = list(zip(tuning["validation_steps"], tuning["validation_losses"], strict=True))
     curves = [charts.Curve("training", training), charts.Curve("validation", validation)]
     title = "loss in nats per supervised token, by optimizer step"
     return _markup(charts.line_chart("learning_chart", title, curves, "optimizer step", tuning["best_step"]))
-
-
-def validation_steps(tuning: dict[str, Any]) -> list[int]:
-    """The steps at which the validation loss was measured: at equal distances, and at the last step."""
-    count, steps = len(tuning["validation_losses"]), tuning["steps"]
-    every = -(-steps // max(count, 1))
-    return [min(every * number, steps) for number in range(1, count + 1)]
 
 
 def _markup(svg: str) -> Any:

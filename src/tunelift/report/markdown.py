@@ -17,6 +17,7 @@ from tunelift.report.wording import (
     label,
     metric_name,
     notes,
+    one_line,
     p_text,
     percent,
     points,
@@ -265,6 +266,5 @@ def table(heading: Sequence[str], rows: Sequence[Sequence[str]], left: set[int])
 
 def text(plain: str) -> str:
     """A text of any origin on one line, with everything escaped that Markdown or HTML could read as markup."""
-    line = " ".join(plain.split())
-    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = one_line(plain).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_{}\[\]|~#!])", r"\\\1", line)

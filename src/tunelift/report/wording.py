@@ -109,14 +109,15 @@ def _slug(text: str) -> str:
     return re.sub(r"[\W_]+", "-", text[:40]).strip("-").lower() or "label"
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks and control characters."""
+    return " ".join("".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in text).split())
+
+
 def label(text: str, limit: int = 40) -> str:
-    """A label from the data as one short line without control characters."""
-    line = " ".join("".join(letter if _is_visible(letter) else " " for letter in text).split())
+    """A label from the data as one short line."""
+    line = one_line(text)
     return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
-def _is_visible(letter: str) -> bool:
-    return unicodedata.category(letter)[0] != "C"
 
 
 def clip(text: str, limit: int) -> str:

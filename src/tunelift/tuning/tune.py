@@ -37,6 +37,7 @@ class TuningReport:
         planned_steps: Optimizer steps that the recipe asked for; more than `steps` when it stopped early.
         best_step: Step with the lowest validation loss, whose weights were kept.
         validation_losses: The losses in order, in nats per supervised token.
+        validation_steps: The steps after which they were measured.
         training_losses: The same for training, step by step.
         trainable_parameters: Number of weights that were tuned.
         parameters: Number of all weights.
@@ -47,6 +48,7 @@ class TuningReport:
     planned_steps: int
     best_step: int
     validation_losses: list[float]
+    validation_steps: list[int]
     training_losses: list[float]
     trainable_parameters: int
     parameters: int
@@ -182,6 +184,7 @@ def _report(trainer: Any, loaded: LanguageModel, training: list[Prompt]) -> Tuni
         planned_steps=trainer.state.max_steps,
         best_step=steps[losses.index(min(losses))],
         validation_losses=losses,
+        validation_steps=steps,
         training_losses=[entry["loss"] for entry in log if "loss" in entry],
         trainable_parameters=trainable,
         parameters=total,
