@@ -44,7 +44,8 @@ def tune(
         UserError: A setting is unknown or has the wrong type.
 
     Example:
-        >>> tuned = tune(load_model("bundled/smollm2-135m-instruct"), load_task("task.yaml"), epochs=2)  # doctest: +SKIP
+        >>> base = load_model("bundled/smollm2-135m-instruct")  # doctest: +SKIP
+        >>> tuned = tune(base, load_task("task.yaml"), epochs=2)  # doctest: +SKIP
     """
     unknown = [name for name in settings if name not in Tune.model_fields]
     if unknown:
@@ -89,7 +90,9 @@ def evaluate(
     Returns:
         The samples with their scores; ``print`` shows the means.
     """
-    prompting = Prompting.model_validate({"shots": (task.num_fewshot or 0) if shots is None else shots, "select": select})
+    prompting = Prompting.model_validate(
+        {"shots": (task.num_fewshot or 0) if shots is None else shots, "select": select}
+    )
     data = load_examples(task, cache_folder() / "splits")
     items = draw_items(data.splits.test, limit, seed)
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")

@@ -72,8 +72,12 @@ def _verb(verbs: Any, name: str, call: Any, summary: str, *, model: bool = True)
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="the recipe (YAML)")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a key: --set tune.epochs=3")
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="run directory (default: runs/NAME of the recipe)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key: --set tune.epochs=3"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="run directory (default: runs/NAME of the recipe)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
 
@@ -132,7 +136,8 @@ def _tune(options: argparse.Namespace) -> None:
 
     tuning = tune_only(recipe, folder, options.accept_terms)
     losses = tuning["validation_losses"]
-    text = f"{tuning['steps']} steps, best validation loss {min(losses):.4f} at step {tuning['best_step']}: {folder / 'model'}"
+    best = f"best validation loss {min(losses):.4f} at step {tuning['best_step']}"
+    text = f"{tuning['steps']} steps, {best}: {folder / 'model'}"
     print(json.dumps(tuning) if options.json else text)
 
 
@@ -198,7 +203,9 @@ def _report(options: argparse.Namespace) -> None:
 def _add_export(verbs: Any) -> None:
     parser = _verb(verbs, "export", _export, "save the tuned model of a run for use elsewhere, and check it")
     parser.add_argument("run", type=Path, help="the run directory")
-    parser.add_argument("--to", choices=["merged"], required=True, help="merged: adapter merged into the weights, float32")
+    parser.add_argument(
+        "--to", choices=["merged"], required=True, help="merged: adapter merged into the weights, float32"
+    )
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: RUN/export/merged)")
     parser.add_argument("--json", action="store_true", help="print the check as JSON on standard output")
 

@@ -47,7 +47,9 @@ def install(name: str, accept_terms: bool) -> None:
     Raises:
         UserError: There is no such name, its terms are not accepted, or pip fails.
     """
-    packages = {name: model.install for name, model in MODELS.items()} | {key: args for key, (_, args) in PACKAGES.items()}
+    packages = {name: model.install for name, model in MODELS.items()} | {
+        key: args for key, (_, args) in PACKAGES.items()
+    }
     if name == "bundled":
         names = [key for key in packages if key not in MODELS or not MODELS[key].terms]
     elif name in packages:
@@ -60,4 +62,6 @@ def install(name: str, accept_terms: bool) -> None:
             raise UserError(key, f"is subject to {terms}", "read them, then add --accept-terms if you agree")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages[key]]
         if subprocess.run(command, check=False).returncode:  # noqa: S603
-            raise UserError(key, "could not be installed", f"see above; the command was pip install {' '.join(packages[key])}")
+            raise UserError(
+                key, "could not be installed", f"see above; the command was pip install {' '.join(packages[key])}"
+            )

@@ -177,7 +177,11 @@ def check(store: RunStore, plan: Plan) -> list[Finding]:
     findings = [Finding(**{**row, "rows": tuple(row["rows"])}) for row in read_json(path)["findings"]]
     for finding in findings:
         if finding.severity == "error":
-            rows = f" ({', '.join(finding.rows)}{', ...' if finding.count > len(finding.rows) else ''})" if finding.rows else ""
+            rows = (
+                f" ({', '.join(finding.rows)}{', ...' if finding.count > len(finding.rows) else ''})"
+                if finding.rows
+                else ""
+            )
             raise UserError(plan.recipe.task, f"{finding.message}: {finding.count} rows{rows}", finding.remedy)
         if finding.severity == "warning":
             say(f"check: {finding.message} ({finding.count}) - {finding.remedy}")
@@ -199,7 +203,9 @@ def answer_classically(store: RunStore, plan: Plan, name: str, condition: Condit
         evaluation = evaluate_predictor(predict, plan.task, plan.items, items, name)
         return _write(store, plan, evaluation, condition)
 
-    store.stage(f"conditions/{name}", [__version__, plan.data.hash, _ids(plan), condition.model_dump(), plan.recipe.seed], work)
+    store.stage(
+        f"conditions/{name}", [__version__, plan.data.hash, _ids(plan), condition.model_dump(), plan.recipe.seed], work
+    )
 
 
 def answer(store: RunStore, plan: Plan, name: str, condition: Condition, model: LanguageModel) -> None:
@@ -259,9 +265,7 @@ def planned_contrasts(conditions: dict[str, Condition]) -> list[tuple[str, str]]
     return [(tuned, other) for tuned in by_system["tuned"] for other in others] + elicitation
 
 
-def diagnose_errors(
-    store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison
-) -> Diagnosis:
+def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:
     """Say where the last condition still fails, and what follows for the next round."""
     path = store.folder / "diagnosis.json"
     train_counts = dict(Counter(example.target for example in plan.data.splits.train))

@@ -90,7 +90,8 @@ def test_the_gain_splits_into_format_and_ability(rows: list[tuple[int, int, int,
     }
     comparison = compare(conditions, CONTRAST, "t", seed=1)
     (contrast,), (before, after) = comparison.contrasts, comparison.conditions
-    assert contrast.format_gain is not None and contrast.ability_gain is not None
+    assert contrast.format_gain is not None
+    assert contrast.ability_gain is not None
     assert contrast.format_gain + contrast.ability_gain == pytest.approx(contrast.result.effect, abs=1e-12)
     assert contrast.ability_gain == pytest.approx(after.choice_accuracy - before.choice_accuracy, abs=1e-12)
 

@@ -24,7 +24,9 @@ def test_a_file_with_keys_of_the_harness_only_is_rendered_as_the_harness_does(tm
 def test_data_files_beside_the_task_are_found_from_anywhere(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text("{}\n")
     assert load_task(write(tmp_path, MINIMAL)).dataset_path == str(tmp_path / "data.jsonl")
-    named = MINIMAL.replace("data.jsonl", "json") + "dataset_kwargs: {data_files: {test: data.jsonl, train: other.jsonl}}\n"
+    named = (
+        MINIMAL.replace("data.jsonl", "json") + "dataset_kwargs: {data_files: {test: data.jsonl, train: other.jsonl}}\n"
+    )
     files = load_task(write(tmp_path, named)).dataset_kwargs["data_files"]
     assert files == {"test": str(tmp_path / "data.jsonl"), "train": "other.jsonl"}
 

@@ -63,7 +63,9 @@ def test_scores_and_answers_equal_the_plain_forward(tiny_model: Any, architectur
         choices = [choices for _, choices in items]
         result = answer_prompts(model, prompts, choices, stopping(5), lambda done: None)
         for prompt, wanted, answer in zip(prompts, choices, result.answers, strict=True):
-            assert answer.logprobs == pytest.approx([plain_logprob(model, prompt, choice) for choice in wanted], abs=1e-4)
+            assert answer.logprobs == pytest.approx(
+                [plain_logprob(model, prompt, choice) for choice in wanted], abs=1e-4
+            )
             tokens, close = plain_greedy(model, prompt, 5)
             assert close or answer.token_ids == tokens
             assert answer.finish_reason == ("stop" if len(answer.token_ids) < 5 else "length")

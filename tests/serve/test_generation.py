@@ -172,4 +172,13 @@ def test_a_cancelled_answer_ends_before_the_next_token(endless: Any) -> None:
     next(pieces)
     cancelled.set()
     assert list(pieces) == []
+
+
+def test_an_answer_that_is_cancelled_beforehand_computes_nothing(endless: Any) -> None:
+    cancelled = Event()
+    cancelled.set()
+    passes: list[Any] = []
+    hook = endless.model.register_forward_pre_hook(lambda *arguments: passes.append(arguments))
     assert list(stream_tokens(endless, PROMPTS[1], Options(max_new_tokens=400), cancelled)) == []
+    hook.remove()
+    assert passes == []

@@ -42,7 +42,8 @@ def test_groups_of_one_size_give_the_usual_cluster_robust_interval() -> None:
     # statsmodels multiplies by (n - 1) / (n - k) too, which is 1 for a constant.
     robust = fit.get_robustcov_results("cluster", groups=groups, use_t=True, df_correction=True)
     interval = mean_interval(values, groups)
-    assert interval is not None and interval.method == "clustered t"
+    assert interval is not None
+    assert interval.method == "clustered t"
     assert (interval.low, interval.high) == pytest.approx(robust.conf_int()[0])
 
 
@@ -84,7 +85,8 @@ def test_score_interval_fits_the_scores() -> None:
     assert score_interval(right) == wilson(6, 8)
     assert score_interval([0.5, 0.25, 1.0]) == mean_interval([0.5, 0.25, 1.0])
     clustered = score_interval(right, groups)
-    assert clustered is not None and 0 <= clustered.low < 0.75 < clustered.high <= 1
+    assert clustered is not None
+    assert 0 <= clustered.low < 0.75 < clustered.high <= 1
     all_right = score_interval([1] * 8, groups)
     assert all_right is not None
     assert (all_right.low, all_right.high) == pytest.approx((wilson(4, 4).low, 1.0))
@@ -127,6 +129,7 @@ def test_clustered_intervals_cover_when_one_group_is_large() -> None:
     for _ in range(600):
         latent = generator.normal(0, 1, 12)[groups] + generator.normal(0, 1, len(groups))
         of_mean, of_share = mean_interval(latent, groups), score_interval(latent > 0, groups)
-        assert of_mean is not None and of_share is not None
+        assert of_mean is not None
+        assert of_share is not None
         covered.append([of_mean.low <= 0 <= of_mean.high, of_share.low <= 0.5 <= of_share.high])
     assert np.all(np.mean(covered, axis=0) >= 0.91)

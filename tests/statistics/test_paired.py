@@ -46,7 +46,8 @@ def test_means_are_the_paired_t_test_of_scipy() -> None:
     assert (result.p, result.interval.low, result.interval.high) == pytest.approx(
         (expected.pvalue, interval.low, interval.high)
     )
-    assert result.wins is None and result.losses is None
+    assert result.wins is None
+    assert result.losses is None
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ def test_grouped_effects_are_larger_and_need_six_groups() -> None:
     groups = np.repeat(np.arange(10), 8)
     differences = generator.normal(0, 1, 10)[groups] + generator.normal(0, 0.3, 80)
     alone, grouped = detectable_mean(differences), detectable_mean(differences, groups)
-    assert alone is not None and grouped is not None and grouped > 1.5 * alone
+    assert alone is not None
+    assert grouped is not None
+    assert grouped > 1.5 * alone
     assert detectable_mean(differences[:40], groups[:40]) is None
     assert detectable_mean(differences[:48], groups[:48]) is not None
     assert detectable_mean([0.5, 0.5]) is None

@@ -113,9 +113,7 @@ def test_resumed_tuning_equals_undisturbed_tuning(
     assert same_weights(tmp_path / "whole", tmp_path / "killed")
 
 
-def test_a_damaged_checkpoint_is_not_resumed_from(
-    fresh: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_checkpoint_is_not_resumed_from(fresh: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     undisturbed = tune(fresh(), settings(), tmp_path / "whole")
     with monkeypatch.context() as patch:
         kill_at(patch, 13)
@@ -157,7 +155,9 @@ def test_the_size_of_micro_batches_does_not_change_the_trajectory(
 
 
 def test_tuning_stops_early_and_keeps_the_best_weights(fresh: Any, tmp_path: Path) -> None:
-    report = tune(fresh(), settings(epochs=40, learning_rate=0.5, patience=2, schedule="constant", warmup=0.0), tmp_path)
+    report = tune(
+        fresh(), settings(epochs=40, learning_rate=0.5, patience=2, schedule="constant", warmup=0.0), tmp_path
+    )
     losses = report.validation_losses
     best = losses.index(min(losses))
     assert report.steps < report.planned_steps

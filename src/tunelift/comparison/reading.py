@@ -21,9 +21,7 @@ FILE_NAME = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d{2}-\d{2}T.*)?")
 ItemKey = tuple[str, int]
 
 
-def compare_files(
-    a: str | Path, b: str | Path, metric: str | None = None, filter: str | None = None
-) -> Comparison:
+def compare_files(a: str | Path, b: str | Path, metric: str | None = None, filter: str | None = None) -> Comparison:
     """Compare two samples files of the same items; positive effects mean that `b` is better.
 
     Args:
@@ -151,7 +149,7 @@ def _sample(row: dict[str, Any]) -> Sample:
         target=str(row.get("target", "")),
         condition=row.get("condition") or "",
         output=_first(row.get("resps")),
-        answer=row["answer"] if "answer" in row else None if filtered == INVALID else filtered,
+        answer=row.get("answer", None if filtered == INVALID else filtered),
         finish_reason=row.get("finish_reason") or "",
         choices=tuple(row["choices"]) if row.get("choices") else None,
         metrics={name: float(row[name]) for name in names if isinstance(row.get(name), int | float)},
@@ -166,9 +164,7 @@ def _first(responses: Any) -> str:
     return str(responses)
 
 
-def _check_same_items(
-    path_a: Path, first: dict[ItemKey, Sample], path_b: Path, second: dict[ItemKey, Sample]
-) -> None:
+def _check_same_items(path_a: Path, first: dict[ItemKey, Sample], path_b: Path, second: dict[ItemKey, Sample]) -> None:
     problems = []
     for path, samples, others in ((path_a, first, second), (path_b, second, first)):
         if only := [sample.example_id for key, sample in samples.items() if key not in others]:

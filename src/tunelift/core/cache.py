@@ -37,7 +37,9 @@ def is_intact(folder: Path) -> bool:
         return False
     if not isinstance(manifest, dict):
         return False
-    return all((folder / file).is_file() and file_hash(folder / file) == expected for file, expected in manifest.items())
+    return all(
+        (folder / file).is_file() and file_hash(folder / file) == expected for file, expected in manifest.items()
+    )
 
 
 def cached_folder(name: str, make: Callable[[Path], None]) -> Path:

@@ -18,7 +18,9 @@ Places = dict[Keys, str]  # where each key stands: "file:line" or "--set key=val
 class Strict(BaseModel):
     """Base of every configuration section: immutable, and no key passes unknown."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 Section = TypeVar("Section", bound=Strict)
@@ -62,7 +64,9 @@ def _collect_places(node: yaml.Node | None, keys: Keys, places: Places, file: Pa
         for key_node, value_node in node.value:
             inner, place = (*keys, key_node.value), f"{file}:{key_node.start_mark.line + 1}"
             if inner in places and key_node.value != "<<":
-                raise UserError(place, f'key "{key_node.value}" stands twice', f"keep one; the other is {places[inner]}")
+                raise UserError(
+                    place, f'key "{key_node.value}" stands twice', f"keep one; the other is {places[inner]}"
+                )
             places[inner] = place
             _collect_places(value_node, inner, places, file)
     elif isinstance(node, yaml.SequenceNode):

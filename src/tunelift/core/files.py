@@ -47,7 +47,9 @@ def explained_os_errors(path: Path) -> Iterator[None]:
             raise UserError(path, "no disk space left", "free some space and run the same command again") from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
             reason = (error.strerror or "cannot be written").lower()
-            raise UserError(path, f"cannot be written ({reason})", "choose another folder or fix its permissions") from error
+            raise UserError(
+                path, f"cannot be written ({reason})", "choose another folder or fix its permissions"
+            ) from error
         raise
 
 

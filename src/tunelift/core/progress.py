@@ -22,7 +22,13 @@ def progress(total: int, label: str, unit: str = "item") -> Any:
 
     interval = 0.5 if sys.stderr.isatty() else 10.0
     return tqdm(
-        total=total, desc=label, unit=unit, unit_scale=total > 10_000, mininterval=interval, file=sys.stderr, leave=False
+        total=total,
+        desc=label,
+        unit=unit,
+        unit_scale=total > 10_000,
+        mininterval=interval,
+        file=sys.stderr,
+        leave=False,
     )
 
 

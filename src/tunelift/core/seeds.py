@@ -19,7 +19,7 @@ def derive_seed(seed: int, *names: object) -> int:
 
 def generator(seed: int, *names: object) -> Random:
     """A generator of its own for one purpose; see `derive_seed`."""
-    return Random(derive_seed(seed, *names))
+    return Random(derive_seed(seed, *names))  # noqa: S311
 
 
 def seed_torch(seed: int) -> None:

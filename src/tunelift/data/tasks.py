@@ -144,7 +144,9 @@ def load_task(path: str | Path) -> Task:
     for key, what in UNSUPPORTED.items():
         if key in data:
             where = places.get((key,), path)
-            raise UserError(where, f'"{key}" ({what}) is not supported', "prepare the data beforehand and remove the key")
+            raise UserError(
+                where, f'"{key}" ({what}) is not supported', "prepare the data beforehand and remove the key"
+            )
     if not OURS & data.keys():
         data["render"] = "plain"
     task = build(Task, data, path, places)

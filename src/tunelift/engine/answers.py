@@ -120,7 +120,9 @@ def score_choices(model: Any, state: Forward, choices: Sequence[Sequence[Sequenc
         for column, choice in enumerate(row_choices)
         if len(choice) > 1
     ]
-    for batch in plan_batches([_cost(len(choice), state.attention_mask.shape[1]) for _, _, choice in longer], TOKEN_BUDGET):
+    for batch in plan_batches(
+        [_cost(len(choice), state.attention_mask.shape[1]) for _, _, choice in longer], TOKEN_BUDGET
+    ):
         rows = [longer[index] for index in batch]
         for (row, column, _), score in zip(rows, _score_continuations(model, state, rows), strict=True):
             scores[row][column] += score
@@ -165,7 +167,9 @@ def generate(model: Any, state: Forward, stopping: Stopping) -> list[Answer]:
     logits, mask, positions = state.logits, state.attention_mask, state.next_positions
     for step in range(stopping.max_new_tokens):
         next_ids = logits.argmax(-1)
-        going = [row for row, token in enumerate(next_ids.tolist()) if not _append(answers[active[row]], token, stopping)]
+        going = [
+            row for row, token in enumerate(next_ids.tolist()) if not _append(answers[active[row]], token, stopping)
+        ]
         if not going or step + 1 == stopping.max_new_tokens:
             break
         kept = torch.tensor(going, device=logits.device)

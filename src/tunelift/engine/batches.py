@@ -1,4 +1,4 @@
-"""Which sequences are computed together: a pure function of the whole list, never of what happens to be done already."""
+"""Which sequences are computed together: a function of the whole list, never of what happens to be done already."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def common_prefix_length(sequences: Sequence[Sequence[int]]) -> int:
     """Number of leading token ids that all sequences have in common, leaving every sequence at least one of its own."""
     if not sequences:
         return 0
-    first, last = min(sequences), max(sequences)
+    first, last = min(map(tuple, sequences)), max(map(tuple, sequences))
     limit = min(len(sequence) for sequence in sequences) - 1
     length = 0
     while length < limit and first[length] == last[length]:

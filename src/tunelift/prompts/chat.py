@@ -58,7 +58,7 @@ def render_chat(tokenizer: Any, messages: list[Message]) -> str:
 
 def _template_error(tokenizer: Any, error: Exception) -> UserError:
     name = getattr(tokenizer, "name_or_path", "tokenizer")
-    return UserError(name, f"the chat template fails: {error}", "change the task's description, or the model's template")
+    return UserError(name, f"the chat template fails: {error}", "change the task's description or the template")
 
 
 def encode_text(tokenizer: Any, text: str) -> list[int]:
@@ -88,4 +88,5 @@ def stop_token_id(tokenizer: Any) -> int:
 
 def control_tokens_in(tokenizer: Any, text: str) -> list[str]:
     """The control tokens of the tokenizer that stand in a text."""
-    return [token.content for token in tokenizer.added_tokens_decoder.values() if token.special and token.content in text]
+    special = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return [content for content in special if content in text]

@@ -11,7 +11,11 @@ from tunelift.prompts.chat import control_tokens_in, stop_token_id
 
 
 def check_prompts(
-    style: PromptStyle, examples: list[Example], training: list[Prompt], answering: dict[str, list[Prompt]], context: int
+    style: PromptStyle,
+    examples: list[Example],
+    training: list[Prompt],
+    answering: dict[str, list[Prompt]],
+    context: int,
 ) -> list[Finding]:
     """All findings about rendered prompts.
 
@@ -31,7 +35,9 @@ def check_prompts(
     ]
 
 
-def _finding(check: str, severity: str, message: str, remedy: str, ids: Iterable[str], places: dict[str, str]) -> list[Finding]:
+def _finding(
+    check: str, severity: str, message: str, remedy: str, ids: Iterable[str], places: dict[str, str]
+) -> list[Finding]:
     rows = [places[example_id] for example_id in ids]
     return [Finding(check, severity, message, len(rows), remedy, tuple(rows[:5]))] if rows else []
 
@@ -47,17 +53,23 @@ def _too_long(
         ids = [prompt.example_id for prompt in prompts if len(prompt.token_ids) > limit]
         longest = max((len(prompt.token_ids) for prompt in prompts), default=0)
         room = f", {new_tokens} of it for the answer" if name != "training" else ""
-        message = f"{name} prompts are longer than the model's context of {context} tokens{room}; the longest has {longest}"
+        message = (
+            f"{name} prompts are longer than the model's context of {context} tokens{room}; the longest has {longest}"
+        )
         remedy = "shorten the texts, use fewer demonstrations, or a smaller max_gen_toks"
         found += _finding("prompt-too-long", "error", message, remedy, ids, places)
     return found
 
 
-def _control_tokens(tokenizer: Any, style: PromptStyle, examples: list[Example], places: dict[str, str]) -> list[Finding]:
+def _control_tokens(
+    tokenizer: Any, style: PromptStyle, examples: list[Example], places: dict[str, str]
+) -> list[Finding]:
     texts = {example.id: question_text(style.task, example) + example.target for example in examples}
     ids = [name for name, text in texts.items() if control_tokens_in(tokenizer, text)]
     message = "texts hold control tokens of the model; they are encoded as plain text"
-    return _finding("control-tokens-in-data", "warning", message, "look at these rows: are they scraped chats?", ids, places)
+    return _finding(
+        "control-tokens-in-data", "warning", message, "look at these rows: are they scraped chats?", ids, places
+    )
 
 
 def _stop_token(tokenizer: Any, training: list[Prompt], places: dict[str, str]) -> list[Finding]:

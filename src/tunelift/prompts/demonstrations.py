@@ -55,7 +55,9 @@ def _balanced(shots: int, pool: list[Example], seed: int) -> list[Example]:
 
 def words(text: str) -> list[str]:
     """Lower-cased words; each Chinese, Japanese or Korean character counts as a word."""
-    return re.findall(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+", text.lower())
+    return re.findall(
+        r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+", text.lower()
+    )
 
 
 def _bm25(shots: int, pool: list[Example], questions: dict[str, str]) -> Selector:

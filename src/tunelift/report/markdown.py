@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 import yaml
 
@@ -49,7 +48,7 @@ def render_markdown(report: RunReport) -> str:
 def model_card(
     report: RunReport,
     base_model: str,
-    library_name: Literal["peft", "transformers"],
+    library_name: str,
     languages: Sequence[str] = ("en",),
     license: str | None = None,
 ) -> str:

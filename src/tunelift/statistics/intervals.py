@@ -119,9 +119,7 @@ def mean_interval(values: ArrayLike, groups: ArrayLike | None = None, confidence
     return Interval(mean - half, mean + half, confidence, "t" if groups is None else "clustered t")
 
 
-def score_interval(
-    values: ArrayLike, groups: ArrayLike | None = None, confidence: float = 0.95
-) -> Interval | None:
+def score_interval(values: ArrayLike, groups: ArrayLike | None = None, confidence: float = 0.95) -> Interval | None:
     """Interval of the mean of per-item scores, by what the scores are.
 
     Right-or-wrong scores get Wilson's interval; with groups, Wilson's interval for the effective sample size (that

@@ -65,9 +65,7 @@ def detectable_mean(
     return float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, 1 - alpha / 2))) * error
 
 
-def detectable_effect(
-    wins: int, losses: int, n: int, alpha: float = 0.05, power: float = 0.80
-) -> float | None:
+def detectable_effect(wins: int, losses: int, n: int, alpha: float = 0.05, power: float = 0.80) -> float | None:
     """The smallest difference of two paired proportions that McNemar's exact test shows with this power.
 
     The total discordance, the share of items on which the two systems differ, is held at the observed

@@ -100,8 +100,8 @@ def _enumerate_flips(steps: np.ndarray, counts: np.ndarray, observed: float) -> 
         kept = np.arange(count + 1)
         sums = np.add.outer(values, step * (2 * kept - count)).ravel()
         shares = np.multiply.outer(probabilities, binomial_probability(kept, int(count), 0.5)).ravel()
-        values, inverse = np.unique(np.round(sums, 12), return_inverse=True)
-        probabilities = np.bincount(inverse, shares)
+        values, same = np.unique(np.round(sums, 12), return_inverse=True)
+        probabilities = np.asarray(np.bincount(same, shares), dtype=float)
     return min(1.0, float(probabilities[np.abs(values) >= abs(observed) - TOLERANCE].sum()))
 
 

@@ -24,7 +24,7 @@ from tunelift.engine.loss import loss_sum, mean_loss, micro_batches, supervised_
 from tunelift.tuning.checkpoints import staged_checkpoint
 
 
-class PromptTrainer(Trainer):
+class PromptTrainer(Trainer):  # type: ignore[misc]
     """Tunes on lists of prompts.
 
     Args:
@@ -66,7 +66,7 @@ class PromptTrainer(Trainer):
         with self._precision():
             metrics = {"eval_loss": mean_loss(self.model, list(self.eval_dataset), self.token_budget)}
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def floating_point_ops(self, inputs: list[Prompt]) -> int:
@@ -93,7 +93,7 @@ class PromptTrainer(Trainer):
             shutil.rmtree(folder / "library")
 
 
-class Validation(TrainerCallback):
+class Validation(TrainerCallback):  # type: ignore[misc]
     """Measures the validation loss, keeps the weights of the best, and stops when it no longer falls.
 
     What it decides follows from the trainer's log alone, so that a resumed run decides as an undisturbed one.
@@ -125,7 +125,7 @@ class Validation(TrainerCallback):
         control.should_training_stop = len(losses) - 1 - best >= self.patience
 
 
-class Record(TrainerCallback):
+class Record(TrainerCallback):  # type: ignore[misc]
     """Shows progress with tokens per second, and writes the log as JSON lines.
 
     Args:

@@ -97,7 +97,12 @@ def _work_folder(
     loaded: LanguageModel, training: list[Prompt], validation: list[Prompt], settings: Tune, seed: int, folder: Path
 ) -> Path:
     """The folder for checkpoints: one for these inputs, so that no other run is ever gone on with."""
-    inputs = [loaded.fingerprint, settings.model_dump(), seed, [[p.token_ids, p.supervised] for p in training + validation]]
+    inputs = [
+        loaded.fingerprint,
+        settings.model_dump(),
+        seed,
+        [[p.token_ids, p.supervised] for p in training + validation],
+    ]
     work = folder / "checkpoints" / content_hash(inputs)[:16]
     for other in (folder / "checkpoints").glob("*"):
         if other != work:
