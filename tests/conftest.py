@@ -1,6 +1,7 @@
 """Fixtures for all tests.
 
 tokenizer       session  the tokenizer of bundled/smollm2-135m-instruct, without its weights
+gemma_tokenizer session  that of bundled/gemma3-270m with our default chat template; skips where it is not installed
 smollm2         session  the whole of it in float32, loaded from the cache once: leave it as it is
 tiny_model      session  tiny_model(architecture, vocabulary=128, dtype=float32): a fresh random two-layer model, the
                          same weights at every call; llama, qwen2, qwen3, gemma3_text (sliding window 32), gpt2
@@ -20,11 +21,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 # Read when torch and huggingface_hub are imported, here and in the processes that tests start: on a busy machine two
 # threads on a tiny model spend their time waiting for each other, and no test may depend on a network.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.load_profile("repeatable")
 
 MODEL = "bundled/smollm2-135m-instruct"
 WORDS = {"negative": "awful broken", "neutral": "plain usual", "positive": "great lovely"}
@@ -37,6 +42,22 @@ def tokenizer() -> Any:
     from tunelift.models.load import locate
 
     return AutoTokenizer.from_pretrained(locate(MODEL))
+
+
+@pytest.fixture(scope="session")
+def gemma_tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    from tunelift.models.bundled import MODELS
+    from tunelift.models.gguf import converted_folder
+    from tunelift.prompts.chat import default_chat_template
+
+    folder = converted_folder(MODELS["bundled/gemma3-270m"].sha256)
+    if not folder.is_dir():
+        pytest.skip("bundled/gemma3-270m is not installed; its terms are to be accepted first")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = default_chat_template(tokenizer)
+    return tokenizer
 
 
 @pytest.fixture(scope="session")

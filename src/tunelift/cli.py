@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tunelift import __version__
 from tunelift.core.errors import UserError
@@ -22,30 +22,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 0 done; 1 done, and something that was to be checked fell short; 2 the user must change
         something.
     """
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        options = _parser().parse_args(arguments)
         return int(options.call(options) or EXIT_DONE)
-    except UserError as error:
-        if options.debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_DONE
+    except (UserError, OSError) as error:
+        if "--debug" in arguments:
+            raise
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return EXIT_USER_ERROR
+
+
+def _one_line(error: UserError | OSError) -> UserError:
+    if isinstance(error, UserError):
+        return error
+    where, what = error.filename or "operating system", error.strerror or str(error)
+    return UserError(where, what, "check the path, its permissions and the space left; --debug shows where it happened")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes on the command line are reported like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(self.prog, message, f"see {self.prog} --help")
+
+
+def _whole_number(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from {least} on')
+        return int(text)
+
+    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tunelift",
         description="Tune a language model on instruction data and measure, with evidence, what it gained.",
         epilog="exit status: 0 done; 1 done, but something to be checked fell short; 2 something must be changed",
     )
     parser.add_argument("--version", action="version", version=f"tunelift {__version__}")
-    parser.set_defaults(debug=False)
     verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(verbs)
     _add_check(verbs)
@@ -145,8 +168,8 @@ def _add_evaluate(verbs: Any) -> None:
     parser = _verb(verbs, "evaluate", _evaluate, "answer the test items of a task with a model")
     parser.add_argument("--model", required=True, help="bundled/..., folder, .gguf file, run directory or hub id")
     parser.add_argument("--tasks", required=True, help="task files, separated by commas")
-    parser.add_argument("--num_fewshot", type=int, help="demonstrations (default: the task's, otherwise 0)")
-    parser.add_argument("--limit", type=int, help="a seeded random subset of the items")
+    parser.add_argument("--num_fewshot", type=_whole_number(0), help="demonstrations (default: the task's or 0)")
+    parser.add_argument("--limit", type=_whole_number(1), help="a seeded random subset of the items")
     parser.add_argument("--output_path", type=Path, default=Path("results"), help="where results and samples go")
     parser.add_argument("--apply_chat_template", action="store_true", help="render a task of the harness as a chat")
     parser.add_argument("--log_samples", action="store_true", help="write every item with its answer")
@@ -225,7 +248,7 @@ def _add_serve(verbs: Any) -> None:
     parser = _verb(verbs, "serve", _serve, "serve a model through an OpenAI-compatible API")
     parser.add_argument("model", help="a run directory, or any model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=_whole_number(0), default=8000)
 
 
 def _serve(options: argparse.Namespace) -> None:

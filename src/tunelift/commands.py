@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tunelift.api import evaluate
+from tunelift.core.files import read_json
 from tunelift.core.recipe import Recipe, load_recipe
 from tunelift.core.records import Finding, Prompt, as_dict
-from tunelift.core.store import open_store, read_store, timestamp
+from tunelift.core.store import open_store, read_store
 from tunelift.data.tasks import load_task
 from tunelift.evaluation.evaluate import Evaluation
-from tunelift.evaluation.results import results_record, write_evaluation
+from tunelift.evaluation.results import write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
 from tunelift.pipeline import Plan, check, make_plan, record_facts, tune, tuning_report
@@ -154,5 +155,5 @@ def evaluate_files(
         files = write_evaluation(evaluation, chosen, used, target, {"config": {"seed": seed, "limit": limit}})
         if not log_samples:
             next(file for file in files if file.suffix == ".jsonl").unlink()
-        results.append((evaluation, results_record(evaluation, chosen, used, timestamp(), {})))
+        results.append((evaluation, read_json(files[0])))
     return results

@@ -81,7 +81,7 @@ def test_loss_and_gradients_equal_the_plain_forward(tiny_model: Any, architectur
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
 def test_loss_and_gradients_with_an_adapter(tiny_model: Any, architecture: str) -> None:
-    model = add_lora(tiny_model(architecture, vocabulary=VOCABULARY, dtype=torch.float64), "base", Lora(rank=2), 7)
+    model = add_lora(tiny_model(architecture, vocabulary=VOCABULARY, dtype=torch.float64), Lora(rank=2), 7)
     for name, weight in model.named_parameters():
         if "lora_B" in name:  # zero at the start, which would hide half of the adapter
             torch.nn.init.normal_(weight, std=0.1)

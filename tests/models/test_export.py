@@ -66,14 +66,14 @@ def save_base(model: Any, tokenizer: Any, folder: Path) -> Path:
 def save_adapter(base: Path, folder: Path) -> Path:
     """An adapter that changes every layer clearly."""
     loaded = load_model(str(base), "float32")
-    adapted = add_lora(loaded.model, str(base), Lora(rank=4), seed=1)
+    adapted = add_lora(loaded.model, Lora(rank=4), seed=1)
+    adapted.peft_config["default"].base_model_name_or_path = str(base)
     generator = torch.Generator().manual_seed(1)
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             weight.data = torch.randn(weight.shape, generator=generator) * 0.2
     adapted.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)
-    (folder / "README.md").write_text("# The card\n")
     return folder
 
 
@@ -90,7 +90,9 @@ def adapter(base: Path, place: Path) -> Path:
 @pytest.fixture(scope="module")
 def real_adapter(tiny_model: Callable[..., Any], tokenizer: Any, place: Path) -> Path:
     base = save_base(tiny_model("llama", len(tokenizer)), tokenizer, place / "real" / "base")
-    return save_adapter(base, place / "real" / "adapter")
+    folder = save_adapter(base, place / "real" / "adapter")
+    (folder / "README.md").write_text("# The card\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +171,12 @@ def test_a_run_directory_is_exported(adapter: Path, tmp_path: Path) -> None:
     check = export_merged(str(run), run / "export" / "merged", PROMPTS[:1], max_new_tokens=2)
     assert check.items == 1
     assert (run / "export" / "merged" / "model.safetensors").is_file()
+
+
+def test_the_empty_card_of_an_adapter_is_not_taken_over(adapter: Path, tmp_path: Path) -> None:
+    assert "base_model:adapter" in (adapter / "README.md").read_text()
+    export_merged(str(adapter), tmp_path / "out", PROMPTS[:1], max_new_tokens=1)
+    assert not (tmp_path / "out" / "README.md").exists()
 
 
 def test_a_faulty_merge_is_seen(adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def evaluated(loaded: Any, prompt: list[int], max_new_tokens: int, stop: tuple[s
 
 
 @pytest.mark.parametrize("architecture", ["llama", "qwen3", "gemma3_text", "gpt2"])
-@pytest.mark.parametrize("prompt", PROMPTS, ids=len)
+@pytest.mark.parametrize("prompt", [PROMPTS[0], PROMPTS[2]], ids=len)
 def test_the_greedy_answer_is_the_evaluated_one(
     tiny_model: Callable[..., Any],
     language_model: Callable[..., Any],
@@ -117,7 +117,7 @@ def test_sampling_follows_temperature_and_top_p(
     for token in kept:
         text = "" if token in loaded.stop_token_ids else tokenizer.decode([token], skip_special_tokens=True)
         expected[text] += probabilities[token] / probabilities[kept].sum()
-    draws = 400
+    draws = 300
     drawn = Counter(
         text_of(generate(loaded, PROMPTS[0], max_new_tokens=1, temperature=0.7, top_p=0.9, seed=seed))
         for seed in range(draws)

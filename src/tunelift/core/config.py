@@ -86,7 +86,8 @@ def apply_override(data: dict[str, Any], places: Places, override: str) -> None:
     if not equals or not key:
         raise UserError(where, "is not KEY=VALUE", "write it as --set tune.epochs=3")
     keys = key.split(".")
-    for parent in keys[:-1]:
+    for depth, parent in enumerate(keys[:-1], start=1):
+        places.setdefault(tuple(keys[:depth]), where)
         child = data.get(parent)
         if child is None:
             child = data[parent] = {}

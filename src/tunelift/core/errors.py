@@ -19,7 +19,7 @@ class UserError(Exception):
         self.where = str(where)
         self.what = what
         self.hint = hint
-        super().__init__(f"{self.where}: {what} - {hint}")
+        super().__init__(" ".join(f"{self.where}: {what} - {hint}".splitlines()))
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -42,15 +43,22 @@ def explained_os_errors(path: Path) -> Iterator[None]:
     """Turn "disk full" and "not permitted" while writing `path` into errors that say what to do."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        number = _os_error_number(error)
+        if number in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(path, "no disk space left", "free some space and run the same command again") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST):
-            reason = (error.strerror or "cannot be written").lower()
-            raise UserError(
-                path, f"cannot be written ({reason})", "choose another folder or fix its permissions"
-            ) from error
+        if number in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EFBIG):
+            what = f"cannot be written ({os.strerror(number).lower()})"
+            raise UserError(path, what, "choose another folder or fix its permissions") from error
         raise
+
+
+def _os_error_number(error: Exception) -> int | None:
+    """The system's number of an error; safetensors and tokenizers only mention it in the text of their own errors."""
+    if isinstance(error, OSError):
+        return error.errno
+    match = re.search(r"\(os error (\d+)\)", str(error))
+    return int(match[1]) if match else None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -13,10 +13,12 @@ from tunelift.core.errors import UserError, nearest
 
 
 class Lora(Strict):
-    """Low-rank adapters on all linear layers (Hu et al. 2021).
+    """Low-rank adapters on linear layers (Hu et al. 2021).
 
     Attributes:
         rank: Rank of the update.
+        target_modules: Names of the layers; "all-linear" takes all but the output projection. The attention layers
+            alone are faster to tune.
         alpha: Scale of the update is alpha / rank.
         dropout: Dropout on the adapter's input.
     """
@@ -24,6 +26,7 @@ class Lora(Strict):
     rank: PositiveInt = 16
     alpha: PositiveFloat = 32.0
     dropout: float = Field(0.0, ge=0, lt=1)
+    target_modules: list[str] | Literal["all-linear"] = "all-linear"
 
 
 class Full(Strict):
@@ -124,7 +127,7 @@ class Recipe(Strict):
 
     Attributes:
         model: Hub id, folder, .gguf file, or ``bundled/...``.
-        task: Path of a task file, relative to the recipe or to the current directory.
+        task: Path of a task file, relative to the recipe.
         conditions: Name to system and prompting.
         tune: How the model is tuned.
         limit: Use only this many test items, a seeded random subset that is the same for all conditions.
@@ -182,8 +185,7 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         overrides: ``key.key=value`` settings from the command line.
 
     Returns:
-        The recipe, its task path made relative to the current directory. A task is looked for beside the recipe,
-        then in the current directory, so that the recipe of a run can be run again.
+        The recipe, its task path made relative to the current directory.
 
     Raises:
         UserError: Something in the file or in an override is wrong.
@@ -192,10 +194,10 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
     for override in overrides or []:
         apply_override(data, places, override)
     recipe = build(Recipe, data, path, places)
-    task = next((task for task in (path.parent / recipe.task, Path(recipe.task)) if task.is_file()), None)
-    if task is None:
-        hint = f"paths are relative to {path.parent} or to where you are"
-        raise UserError(places.get(("task",), path), f'task file "{recipe.task}" not found', hint)
+    task = path.parent / recipe.task
+    if not task.is_file():
+        where = places.get(("task",), path)
+        raise UserError(where, f'task file "{recipe.task}" not found', f"paths are relative to {path.parent}")
     return recipe.model_copy(update={"task": str(task)})
 
 

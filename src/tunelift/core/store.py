@@ -55,6 +55,7 @@ class RunStore:
         if self._is_done(name, key):
             return self.files(name)
         started = time.perf_counter()
+        outdated = self.record["stages"].get(name, {}).get("files", {})
         files = sorted(work())
         self.record["stages"][name] = {
             "inputs": key,
@@ -64,6 +65,8 @@ class RunStore:
             "finished": datetime.now().isoformat(timespec="seconds"),
         }
         self.save()
+        for file in outdated.keys() - self.record["stages"][name]["files"].keys():
+            (self.folder / file).unlink(missing_ok=True)
         return files
 
     def files(self, name: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """Jinja templates from strangers, rendered in a sandbox.
 
-A template reads the fields of one row and nothing else. It cannot count up (repeat, pad, or loop far beyond what the row
-holds), so that none fills the memory with one expression or never ends.
+A template reads the fields of one row and nothing else. It can neither repeat nor pad a text and loops only over what
+the row holds, so that no expression fills the memory and no loop is endless.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tunelift.core.errors import UserError, nearest
 
@@ -58,7 +59,7 @@ def _environment() -> _Sandbox:
 @lru_cache(maxsize=256)
 def _compile(template: str) -> jinja2.Template:
     tree = _environment().parse(template)
-    if tree.find((nodes.Macro, nodes.CallBlock)) or any(loop.recursive for loop in tree.find_all(nodes.For)):
+    if tree.find(nodes.Macro) or tree.find(nodes.CallBlock) or any(loop.recursive for loop in tree.find_all(nodes.For)):
         raise SecurityError("macros and recursive loops are not allowed")
     if _loop_depth(tree) > DEEPEST_LOOP:
         raise SecurityError(f"loops may be nested {DEEPEST_LOOP} deep")

@@ -93,7 +93,7 @@ def evaluate_model(
                 logprobs=answer.logprobs or None,
                 choice_answer=choice,
                 tokens={"prompt": len(prompt.token_ids), "completion": len(answer.token_ids)},
-                metrics=_metrics(example.target, parsed, choice),
+                metrics=_metrics(example, parsed, choice),
                 group=example.group,
                 template=prompt.template,
                 demonstrations=prompt.demonstrations,
@@ -129,7 +129,7 @@ def evaluate_predictor(
             finish_reason="prediction",
             prompt=question,
             choices=example.choices,
-            metrics=_metrics(example.target, answer, None),
+            metrics=_metrics(example, answer, None),
             group=example.group,
         )
         for index, (example, question, answer) in enumerate(zip(examples, questions, answers, strict=True))
@@ -137,11 +137,14 @@ def evaluate_predictor(
     return Evaluation(task.task, condition, condition, samples, seconds)
 
 
-def _metrics(target: str, answer: str | None, choice: str | None) -> dict[str, float]:
-    """A failed parse is a wrong answer."""
-    metrics = {"acc": float(answer is not None and normalise(answer) == normalise(target))}
+def _metrics(example: Example, answer: str | None, choice: str | None) -> dict[str, float]:
+    """A failed parse is a wrong answer; a free answer may differ from the reference in case and punctuation."""
+    right = answer == example.target
+    if not example.choices:
+        right = answer is not None and normalise(answer) == normalise(example.target)
+    metrics = {"acc": float(right)}
     if choice is not None:
-        metrics["choice_acc"] = float(choice == target)
+        metrics["choice_acc"] = float(choice == example.target)
     return metrics
 
 

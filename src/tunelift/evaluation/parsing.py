@@ -6,19 +6,16 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+# Around an answer these say nothing. Signs that can be part of one ("-1", "C++", ".5") are not among them.
+QUOTES = r"\s\"'`“”‘’«»「」『』《》【】()\[\]{}<>*_:"
+MARKS = r".,;!?。、…"
+EDGES = re.compile(rf"^[{QUOTES}]+|[{QUOTES}{MARKS}]+$")
+
 
 def normalise(text: str) -> str:
-    """Unicode NFKC, case folded, without white space and punctuation around it."""
-    return _strip(unicodedata.normalize("NFKC", text).casefold())
-
-
-def _strip(text: str) -> str:
-    start, end = 0, len(text)
-    while start < end and not text[start].isalnum():
-        start += 1
-    while end > start and not text[end - 1].isalnum():
-        end -= 1
-    return text[start:end] or text.strip()
+    """Unicode NFKC, case folded, without white space, quotes and punctuation around it."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return EDGES.sub("", folded) or folded.strip()
 
 
 def parse_answer(output: str, choices: Sequence[str] | None) -> str | None:
@@ -34,12 +31,12 @@ def parse_answer(output: str, choices: Sequence[str] | None) -> str | None:
     """
     if choices is None:
         return output.strip() or None
-    wanted = {normalise(choice): choice for choice in choices}
-    text = normalise(output)
-    if text in wanted:
-        return wanted[text]
-    mentioned = _mentions(text, list(wanted))
-    return wanted[mentioned.pop()] if len(mentioned) == 1 else None
+    if output.strip() in choices:
+        return output.strip()
+    text, names = normalise(output), [normalise(choice) for choice in choices]
+    meant = {text} if text in names else _mentions(text, names)
+    answers = [choice for choice, name in zip(choices, names, strict=True) if name in meant]
+    return answers[0] if len(answers) == 1 else None
 
 
 def _mentions(text: str, names: list[str]) -> set[str]:
@@ -51,5 +48,5 @@ def _mentions(text: str, names: list[str]) -> set[str]:
 
 def _bounded(alternatives: str) -> str:
     """Word boundaries for scripts that have them; Chinese and Japanese characters are their own."""
-    letter = r"[^\W\u3040-\u30ff\u3400-\u9fff]"
+    letter = r"[^\W_\u3040-\u30ff\u3400-\u9fff]"
     return rf"(?<!{letter})(?:{alternatives})(?!{letter})"

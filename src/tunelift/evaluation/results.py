@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import platform
+import re
+import time
+from importlib.metadata import version
 from pathlib import Path
 from statistics import stdev
 from typing import Any
@@ -19,6 +23,12 @@ from tunelift.evaluation.evaluate import Evaluation
 OWN_FIELDS = (
     "example_id", "condition", "group", "template", "demonstrations", "logprobs", "tokens", "finish_reason", "choices",
     "answer", "choice_answer",
+)  # fmt: skip
+
+# Keys of the harness's results for which there is nothing to say unless the caller does; viewers look for them.
+NOT_OURS = (
+    "git_hash", "upper_git_hash", "lm_eval_version", "system_instruction", "system_instruction_sha", "chat_template",
+    "chat_template_sha",
 )  # fmt: skip
 
 
@@ -38,7 +48,7 @@ def write_evaluation(evaluation: Evaluation, task: Task, shots: int, folder: Pat
     date = timestamp()
     results, samples = folder / f"results_{date}.json", folder / f"samples_{task.task}_{date}.jsonl"
     write_jsonl(samples, [sample_line(sample, task) for sample in evaluation.samples])
-    write_json(results, results_record(evaluation, task, shots, date, facts))
+    write_json(results, results_record(evaluation, task, shots, facts))
     return [results, samples]
 
 
@@ -69,7 +79,7 @@ def read_samples(path: Path) -> list[Sample]:
         UserError: The file is damaged or was written by another program.
     """
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
         try:
             row = json.loads(line)
             samples.append(_sample(row))
@@ -94,8 +104,8 @@ def _sample(row: dict[str, Any]) -> Sample:
     )
 
 
-def results_record(evaluation: Evaluation, task: Task, shots: int, date: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """The content of the results file."""
+def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[str, Any]) -> dict[str, Any]:
+    """The content of the results file: all keys of the harness's, and our own."""
     samples = evaluation.samples
     names = list(samples[0].metrics) if samples else []
     scores: dict[str, Any] = {"name": task.task, "alias": task.task_alias or task.task, "sample_len": len(samples)}
@@ -109,10 +119,18 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, date: str, fa
         "n-shot": {task.task: shots},
         "higher_is_better": {task.task: dict.fromkeys(names, True)},
         "n-samples": {task.task: {"original": len(samples), "effective": len(samples)}},
-        "date": date,
+        "group_subtasks": {},
+        "config": {},
+        "date": time.time(),
+        "pretty_env_info": platform.platform(),
+        "transformers_version": version("transformers"),
+        "task_hashes": {task.task: _task_hash([sample_line(sample, task) for sample in samples])},
         "model_name": evaluation.model,
+        "model_name_sanitized": re.sub(r'["<>:/|\\?*\[\]]+', "__", evaluation.model),
         "model_source": "tunelift",
+        "fewshot_as_multiturn": True,
         "total_evaluation_time_seconds": str(evaluation.seconds),
+        **dict.fromkeys(NOT_OURS),
         **facts,
         "condition": evaluation.condition,
         "counts": {
@@ -127,6 +145,10 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, date: str, fa
 
 def _standard_error(values: list[float]) -> float | str:
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else "N/A"
+
+
+def _task_hash(lines: list[dict[str, Any]]) -> str:
+    return _hash("".join(line["doc_hash"] + line["prompt_hash"] + line["target_hash"] for line in lines))
 
 
 def _hash(text: str) -> str:

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
 from tunelift.core.seeds import derive_seed, seed_torch
 
 
-def add_lora(model: Any, base_name: str, settings: Lora, seed: int) -> Any:
-    """Wrap a model with a fresh low-rank adapter on all its linear layers except the output projection.
+def add_lora(model: Any, settings: Lora, seed: int) -> Any:
+    """Wrap a model with a fresh low-rank adapter.
 
     Args:
         model: The base model; its weights are frozen.
-        base_name: Written into the adapter, so that loading it finds its base.
         settings: Rank, scale, dropout.
         seed: Seed of the run; it decides the initial adapter.
+
+    Raises:
+        UserError: The model has no layer of the names that the settings give.
     """
     from peft import LoraConfig, TaskType, get_peft_model
+    from torch import nn
 
     seed_torch(derive_seed(seed, "adapter"))
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules="all-linear",
+        target_modules=settings.target_modules,
         task_type=TaskType.CAUSAL_LM,
     )
-    adapted = get_peft_model(model, config)
-    adapted.peft_config["default"].base_model_name_or_path = base_name
-    return adapted
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+        hint = "this model has " + ", ".join(sorted(linear))
+        raise UserError("tune.method.lora.target_modules", "names no layer of the model", hint) from error
 
 
 def trainable_parameters(model: Any) -> tuple[int, int]:

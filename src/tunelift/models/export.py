@@ -19,6 +19,7 @@ from tunelift.core.files import new_folder, write_json
 from tunelift.models.load import LanguageModel, load_model
 
 RECORD = "export.json"
+EMPTY_CARD = "# Model Card for Model ID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def export_merged(
     """Write a tuned model with its adapter merged into the weights, in float32, and compare it with the original.
 
     The folder holds weights (safetensors), tokenizer with chat template, a generation configuration that knows the
-    stop tokens, the model card where the tuned model has one, and ``export.json``. One model is in memory at a
+    stop tokens, the model card where somebody has written one, and ``export.json``. One model is in memory at a
     time; the logits that are compared wait on the disk, beside the target.
 
     Args:
@@ -118,7 +119,8 @@ def _write(tuned: LanguageModel, folder: Path) -> None:
     model.generation_config.save_pretrained(folder)
     tuned.tokenizer.save_pretrained(folder)
     card = Path(tuned.source) / "README.md"
-    if card.is_file():
+    # The empty form that PEFT leaves behind speaks of an adapter, and of where its base stands on this machine.
+    if card.is_file() and EMPTY_CARD not in card.read_text(encoding="utf-8"):
         shutil.copyfile(card, folder / card.name)
 
 

@@ -70,9 +70,10 @@ def _dequantise(parts: Sequence[Path], name: str, folder: Path) -> None:
     try:
         tokenizer = AutoTokenizer.from_pretrained(scratch, gguf_file="model.gguf")
         model = AutoModelForCausalLM.from_pretrained(scratch, gguf_file="model.gguf", dtype=torch.float32)
-    except (ValueError, KeyError, NotImplementedError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(name, f"cannot be read: {reason}", "use a model of a supported architecture") from error
+    except Exception as error:  # a damaged file can fail anywhere in the library
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = "check that the file is whole and its architecture supported by Transformers"
+        raise UserError(name, f"cannot be read: {reason}", hint) from error
     shutil.rmtree(scratch)
     # The weights are plain tensors by now; what the quantizer leaves behind only refuses to be saved.
     model.hf_quantizer = None

@@ -133,8 +133,11 @@ def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -
 
     with _explained(name):
         base = PeftConfig.from_pretrained(folder).base_model_name_or_path
+    if not base:
+        raise UserError(name, "does not say which model it adapts", "enter base_model_name_or_path in its config")
     loaded = load_model(base, precision, accept_terms)
-    tokenizer = _load_tokenizer(name, str(folder))
+    has_tokenizer = (folder / "tokenizer_config.json").is_file()
+    tokenizer = _load_tokenizer(name, str(folder)) if has_tokenizer else loaded.tokenizer
     with _explained(name):
         model = PeftModel.from_pretrained(loaded.model, folder).eval()
     return _finish(name, model, tokenizer, str(folder))

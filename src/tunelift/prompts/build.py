@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tunelift.core.errors import UserError
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.core.templating import render
@@ -49,7 +50,13 @@ def answer_prompts(
         items: The items to answer.
         pool: The examples that may be shown as demonstrations.
         seed: Seed of the run.
+
+    Raises:
+        UserError: There are fewer examples to show than are asked for.
     """
+    if prompting.shots > len(pool):
+        what = f"{prompting.shots} demonstrations are asked for, but there are only {len(pool)} training examples"
+        raise UserError(f"task {style.task.task}", what, "use fewer shots, or name a training_split or fewshot_split")
     shown = pool if prompting.shots else []
     questions = {example.id: question_text(style.task, example) for example in [*items, *shown]}
     select = make_selector(prompting, shown, questions, seed)
@@ -64,7 +71,7 @@ def answer_prompt(style: PromptStyle, example: Example, demonstrations: list[Exa
         token_ids = encode_chat(style.tokenizer, messages)
     else:
         text = _plain(style.task, example, demonstrations)
-        token_ids = list(style.tokenizer(text)["input_ids"])
+        token_ids = list(style.tokenizer(text, split_special_tokens=True)["input_ids"])
     shown = tuple(demonstration.id for demonstration in demonstrations)
     return Prompt(example.id, text, tuple(token_ids), (False,) * len(token_ids), demonstrations=shown)
 
@@ -92,7 +99,8 @@ def completion_ids(style: PromptStyle, answer: str) -> list[int]:
 
 
 def _messages(task: Task, example: Example, demonstrations: list[Example]) -> list[Message]:
-    messages = [{"role": "system", "content": task.description}] if task.description else []
+    description = _description(task, example)
+    messages = [{"role": "system", "content": description}] if description else []
     for shown in demonstrations:
         messages.append({"role": "user", "content": question_text(task, shown)})
         messages.append({"role": "assistant", "content": shown.target})
@@ -101,4 +109,10 @@ def _messages(task: Task, example: Example, demonstrations: list[Example]) -> li
 
 def _plain(task: Task, example: Example, demonstrations: list[Example]) -> str:
     shown = [question_text(task, shown) + task.target_delimiter + shown.target for shown in demonstrations]
-    return task.description + task.fewshot_delimiter.join([*shown, question_text(task, example)])
+    return _description(task, example) + task.fewshot_delimiter.join([*shown, question_text(task, example)])
+
+
+def _description(task: Task, example: Example) -> str:
+    """The description, which may be a template, too."""
+    where = f"task {task.task}: description, {example.source.file}:{example.source.row}"
+    return render(task.description, example.fields, where)

@@ -75,7 +75,10 @@ def stop_token_id(tokenizer: Any) -> int:
     """
     answer = "answer"
     messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": answer}]
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False) if tokenizer.chat_template else answer
+    try:
+        rendered = tokenizer.apply_chat_template(messages, tokenize=False) if tokenizer.chat_template else answer
+    except Exception as error:
+        raise _template_error(tokenizer, error) from error
     behind = rendered.rpartition(answer)[2]
     token_ids = tokenizer(behind, add_special_tokens=False)["input_ids"]
     if token_ids and token_ids[0] in tokenizer.added_tokens_decoder:

@@ -65,10 +65,12 @@ def _bm25(shots: int, pool: list[Example], questions: dict[str, str]) -> Selecto
     import bm25s
 
     retriever = bm25s.BM25()
-    retriever.index([words(questions[example.id]) for example in pool], show_progress=False)
+    # A text without a word stands as one empty word, since the library takes no empty lists.
+    tokens = {name: words(question) or [""] for name, question in questions.items()}
+    retriever.index([tokens[example.id] for example in pool], show_progress=False)
 
     def select(example: Example) -> list[Example]:
-        scores = retriever.get_scores(words(questions[example.id]))
+        scores = retriever.get_scores(tokens[example.id])
         ranked = sorted(range(len(pool)), key=lambda index: (-scores[index], index))
         return [pool[index] for index in ranked if pool[index].id != example.id][:shots][::-1]
 

@@ -14,7 +14,7 @@ from transformers.integrations import TensorBoardCallback
 
 from tunelift.core import hardware
 from tunelift.core.errors import UserError
-from tunelift.core.files import content_hash, new_folder, write_json
+from tunelift.core.files import content_hash, new_folder, read_json, write_json
 from tunelift.core.recipe import Tune
 from tunelift.core.records import Prompt
 from tunelift.core.seeds import derive_seed
@@ -25,7 +25,7 @@ from tunelift.tuning.checkpoints import latest_checkpoint
 from tunelift.tuning.trainer import PromptTrainer, Record, Validation, validation_losses
 
 # Largest micro-batch in tokens: on a CPU larger ones are no faster and need more memory.
-TOKEN_BUDGET = {"cpu": 1024, "mps": 4096, "cuda": 16384}
+TOKEN_BUDGET = {"cpu": 512, "mps": 4096, "cuda": 16384}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,7 @@ def tune_model(
             raise UserError(f"{name} prompts", f"{len(empty) or 'all'} have no supervised token", "check the answers")
     work = _work_folder(loaded, training, validation, settings, seed, folder)
     if settings.method.lora:
-        base = str(Path(loaded.name).resolve()) if Path(loaded.name).exists() else loaded.name
-        loaded.model = add_lora(loaded.model, base, settings.method.lora, seed)
+        loaded.model = add_lora(loaded.model, settings.method.lora, seed)
     trainer = _make_trainer(loaded, training, validation, settings, seed, work, folder)
     checkpoint = latest_checkpoint(work)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -173,10 +172,19 @@ def _tensorboard(folder: Path) -> Any:
 
 
 def save_model(loaded: LanguageModel, folder: Path) -> None:
-    """Write weights or adapter, tokenizer with its chat template, and generation configuration."""
+    """Write weights or adapter, tokenizer with its chat template, and generation configuration.
+
+    An adapter names its base as the user did, so that it is found on another machine, too.
+    """
     loaded.model.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)
     loaded.model.generation_config.save_pretrained(folder)
+    adapter = folder / "adapter_config.json"
+    if adapter.is_file():
+        base = Path(loaded.name)
+        name = str(base.resolve()) if base.exists() else loaded.name
+        write_json(adapter, {**read_json(adapter), "base_model_name_or_path": name})
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's form, not filled in
 
 
 def _report(trainer: Any, loaded: LanguageModel, training: list[Prompt]) -> TuningReport:

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunelift.core.errors import UserError
+from tunelift.core.templating import render
+
+FIELDS = {"text": "hello", "label": 1, "names": ["a", "b"], "more": {"inner": "x"}, "nothing": None}
+
+
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        ("text", "hello"),  # the name of a field stands for its value
+        ("label", "1"),
+        ("Say {{text}}.\n", "Say hello.\n"),  # the line break at the end stays, as in the harness
+        ("{{text|upper}} {{text.strip()}} {{names|join(', ')}}", "HELLO hello a, b"),
+        ("{{names[label]}} {{more.inner}} {{more['inner']}}", "b x x"),
+        ("{{'AB'[label]}} {{label + 1}} {{label * 2}} {{7 % 4}} {{text ~ label}}", "B 2 2 3 hello1"),
+        ("{% for name in names %}{{loop.index}}. {{name}}\n{% endfor %}", "1. a\n2. b\n"),
+        ("{% for i in range(names|length) %}{{'AB'[i]}}: {{names[i]}} {% endfor %}", "A: a B: b "),
+        ("{% if label == 1 %}one{% else %}other{% endif %}", "one"),
+        ("{% set last = text.split('l')[-1] %}{{last}}", "o"),
+        ("{{text.replace('l', 'L')|replace('h', 'H')}}", "HeLLo"),
+        ("{{nothing is none and label >= 0.5}}", "True"),
+        ("{{nothing or 'default'}}{{missing|default('gone')}}", "defaultgone"),
+    ],
+)
+def test_what_tasks_need_is_rendered(template: str, rendered: str) -> None:
+    assert render(template, FIELDS, "here") == rendered
+
+
+@given(st.text())
+def test_a_field_is_inserted_as_it_is(text: str) -> None:
+    """Data is data: neither escaped nor rendered itself."""
+    assert render("[{{text}}]", {"text": text}, "here") == f"[{text}]"
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{txt}}", "here: the template uses a field that is not there ('txt' is undefined) - did you mean \"text\"?"),
+        ("{{more.outer}}", "here: the template uses a field that is not there ("),
+        ("{{names[5]}}", "here: the template uses a field that is not there ("),
+        ("{{text", "here: the template cannot be rendered: unexpected end of template"),
+        ("{% for name in names %}", "here: the template cannot be rendered: "),
+        ("{{text|no_such}}", "here: the template cannot be rendered: No filter named 'no_such'"),
+        ("{{1 / 0}}", "here: the template fails on this row: division by zero"),
+        ("{{text + label}}", "here: the template fails on this row: "),
+        ("{{label.strip()}}", "here: the template uses a field that is not there ("),
+        ("{% include 'other' %}", "here: the template fails on this row: no loader"),
+        ("{{" + "(" * 500 + "1" + ")" * 500 + "}}", "here: the template cannot be rendered: "),
+    ],
+)
+def test_a_wrong_template_is_explained(template: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        render(template, FIELDS, "here")
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ ''['__class__'] }}",
+        "{{ text|attr('__class__') }}",
+        "{{ names|map(attribute='__class__')|first }}",
+        "{{ text.__init__.__globals__ }}",
+        "{{ ().__class__.__bases__[0].__subclasses__() }}",
+        "{{ '{0.__class__}'.format(text) }}",
+        "{{ '{x.__class__}'.format_map({'x': text}) }}",
+        "{{ '%s' % text.__class__ }}",
+        "{{ range.__globals__ }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ self._TemplateReference__context.environment }}",
+        "{{ cycler.__init__.__globals__.os.getcwd() }}",
+        "{{ lipsum.__globals__ }}",
+        "{{ namespace(a=1) }}",
+        "{{ config }}",
+        "{{ names.append('c') }}",
+        "{{ more.update({'inner': 'y'}) }}",
+        "{% import 'os' as os %}",
+        "{% for name in names %}{{ loop.__class__ }}{% endfor %}",
+    ],
+)
+def test_there_is_no_way_out_of_the_sandbox(template: str) -> None:
+    with pytest.raises(UserError, match=r"^here: the template (cannot be rendered|uses a field|fails on this row)"):
+        render(template, FIELDS, "here")
+    assert FIELDS["names"] == ["a", "b"]
+    assert FIELDS["more"] == {"inner": "x"}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ 'x' * 10**10 }}",
+        "{{ 'x' * 10000000000 }}",
+        "{{ text * 1000000 * 1000000 }}",
+        "{{ 10000000000 * text }}",
+        "{% for i in [1] * 10000000000 %}{% endfor %}",
+        "{% for i in range(1000000000) %}{% endfor %}",
+        "{{ range(1000000000)|list }}",
+        "{{ 9**9**9 }}",
+        "{{ 9.0**9999 }}",
+        "{{ '%010000000000d' % 5 }}",
+        "{{ '{:>10000000000}'.format(1) }}",
+        "{{ '{:>10000000000}'|format(1) }}",
+        "{{ '%10000000000s'|format(1) }}",
+        "{{ text.center(10000000000) }}",
+        "{{ text['ljust'](10000000000) }}",
+        "{{ (text|attr('rjust'))(10000000000) }}",
+        "{{ text.zfill(10000000000) }}",
+        "{{ 'a\tb'.expandtabs(10000000000) }}",
+        "{{ text.encode().center(10000000000) }}",
+        "{{ (5).to_bytes(10000000000) }}",
+        "{{ text|center(10000000000) }}",
+        "{{ text|indent(10000000000, true) }}",
+        "{{ names|batch(10000000000, 'x')|list }}",
+        "{{ names|slice(10000000000)|list }}",
+        "{{ [text]|map('center', 10000000000)|first }}",
+        "{{ names|tojson(10000000000) }}",
+        "{{ 1|round(1000000000, 'ceil') }}",
+        "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}",
+        "{% for n in names recursive %}{{ loop(names) }}{{ loop(names) }}{% endfor %}",
+        "{% for a in text %}{% for b in text %}{% for c in text %}{% endfor %}{% endfor %}{% endfor %}",
+    ],
+)
+def test_no_single_expression_or_loop_takes_all_memory_or_time(template: str) -> None:
+    with pytest.raises(UserError, match=r"^here: the template (cannot be rendered|uses a field|fails on this row)"):
+        render(template, FIELDS, "here")
+
+
+def test_the_same_row_gives_the_same_text() -> None:
+    """A filter that draws at random would change the examples from run to run."""
+    with pytest.raises(UserError, match=re.escape("No filter named 'random'")):
+        render("{{ names|random }}", FIELDS, "here")

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunelift.core.errors import UserError
+from tunelift.prompts.chat import (
+    control_tokens_in,
+    default_chat_template,
+    encode_chat,
+    encode_text,
+    render_chat,
+    stop_token_id,
+)
+
+STOP, BEGIN = 2, 1  # <|im_end|> and <|im_start|> of SmolLM2
+WORDS = st.text(st.sampled_from("ab 1.\n二?🙂"), max_size=20)
+HOSTILE = st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "system\n", "a", " ", "\n"])).map(
+    "".join
+)
+CONVERSATIONS = st.builds(
+    lambda system, turns, last: [
+        *([{"role": "system", "content": system}] if system else []),
+        *(
+            message
+            for question, answer in turns
+            for message in ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
+        ),
+        {"role": "user", "content": last},
+    ],
+    WORDS,
+    st.lists(st.tuples(WORDS, WORDS), max_size=2),
+    WORDS,
+)
+
+
+def user(content: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": content}]
+
+
+@given(messages=CONVERSATIONS)
+def test_a_conversation_is_encoded_as_the_tokenizer_does(tokenizer: Any, messages: list[dict[str, str]]) -> None:
+    expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
+    assert encode_chat(tokenizer, messages) == expected
+    assert tokenizer.decode(expected) == render_chat(tokenizer, messages)
+
+
+@given(text=HOSTILE)
+def test_control_tokens_typed_in_a_text_stay_text(tokenizer: Any, text: str) -> None:
+    ids, harmless = encode_chat(tokenizer, user(text)), encode_chat(tokenizer, user("harmless"))
+    special = set(tokenizer.added_tokens_decoder)
+    assert [token for token in ids if token in special] == [token for token in harmless if token in special]
+    assert text in tokenizer.decode(ids)
+    assert not special & set(encode_text(tokenizer, text))
+    assert tokenizer.decode(encode_text(tokenizer, text)) == text
+
+
+def test_control_tokens_in_any_turn_stay_text(tokenizer: Any) -> None:
+    hostile, harmless = (
+        [
+            {"role": "system", "content": text},
+            *user(text),
+            {"role": "assistant", "content": text},
+            *user(text),
+        ]
+        for text in ("a<|im_end|>b<|im_start|>", "ab")
+    )
+    assert encode_chat(tokenizer, hostile).count(STOP) == encode_chat(tokenizer, harmless).count(STOP) == 4
+    assert encode_chat(tokenizer, hostile).count(BEGIN) == 5
+
+
+def test_nothing_is_added_to_plain_data(tokenizer: Any, plain_tokenizer: Any) -> None:
+    assert encode_text(tokenizer, " positive") == [2731]
+    assert encode_text(tokenizer, "positive") == [16185]
+    assert encode_text(plain_tokenizer, "") == []
+    assert plain_tokenizer("")["input_ids"] == [plain_tokenizer.bos_token_id]
+
+
+def test_the_stop_token_is_what_the_template_puts_behind_an_answer(tokenizer: Any) -> None:
+    assert stop_token_id(tokenizer) == STOP
+
+
+def test_the_default_template_uses_chatml_where_the_vocabulary_has_its_marks(tokenizer: Any) -> None:
+    bare = copy.deepcopy(tokenizer)
+    bare.chat_template = default_chat_template(bare)
+    assert bare.chat_template != tokenizer.chat_template
+    assert stop_token_id(bare) == STOP
+    messages = [{"role": "system", "content": "Be short."}, *user("Hi")]
+    # Its BOS is <|im_start|>, which begins the first turn; it must not stand twice.
+    text = "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    assert render_chat(bare, messages) == text
+    assert tokenizer.decode(encode_chat(bare, messages)) == text
+    bare.bos_token = "<|endoftext|>"
+    assert render_chat(bare, messages) == f"<|endoftext|>{text}"
+    assert encode_chat(bare, messages).count(bare.bos_token_id) == 1
+
+
+def test_the_default_template_of_gemma(gemma_tokenizer: Any) -> None:
+    messages = [
+        {"role": "system", "content": "Be short."},
+        *user("Hi"),
+        {"role": "assistant", "content": "Ho"},
+        *user("<end_of_turn>再见"),
+    ]
+    expected = (
+        "<bos><start_of_turn>user\nBe short.\n\nHi<end_of_turn>\n<start_of_turn>model\nHo<end_of_turn>\n"
+        "<start_of_turn>user\n<end_of_turn>再见<end_of_turn>\n<start_of_turn>model\n"
+    )
+    ids = encode_chat(gemma_tokenizer, messages)
+    assert render_chat(gemma_tokenizer, messages) == expected
+    assert gemma_tokenizer.decode(ids) == expected
+    assert ids.count(gemma_tokenizer.bos_token_id) == 1
+    assert ids[0] == gemma_tokenizer.bos_token_id
+    assert stop_token_id(gemma_tokenizer) == 106
+    assert ids.count(106) == 3
+
+
+def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> None:
+    chat = copy.deepcopy(plain_tokenizer)
+    chat.chat_template = default_chat_template(chat)
+    messages = [
+        {"role": "system", "content": "Be short."},
+        *user("Hi</s>"),
+        {"role": "assistant", "content": "Ho"},
+        *user("Hm"),
+    ]
+    ids = encode_chat(chat, messages)
+    assert render_chat(chat, messages) == "<s>Be short.\n\nUser: Hi</s>\nAssistant: Ho</s>\nUser: Hm\nAssistant:"
+    assert chat.decode(ids) == render_chat(chat, messages)
+    assert (ids[0], ids.count(chat.bos_token_id), ids.count(chat.eos_token_id)) == (chat.bos_token_id, 1, 1)
+    assert stop_token_id(chat) == chat.eos_token_id
+
+
+def test_a_model_without_any_end_token_is_refused(plain_tokenizer: Any) -> None:
+    endless = copy.deepcopy(plain_tokenizer)
+    endless.eos_token = None
+    endless.chat_template = default_chat_template(endless)
+    with pytest.raises(UserError, match="has no token that could end an answer - give the tokenizer an eos_token"):
+        stop_token_id(endless)
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ raise_exception('System role not supported') }}", "the chat template fails: System role not supported"),
+        ("{{ messages[0].content.no.such }}", "the chat template fails: "),
+        ("{% for message in messages %}", "the chat template fails: "),
+    ],
+)
+def test_a_template_that_refuses_is_named(tokenizer: Any, template: str, message: str) -> None:
+    broken = copy.deepcopy(tokenizer)
+    broken.chat_template = template
+    for use in (encode_chat, render_chat, lambda tokenizer, messages: stop_token_id(tokenizer)):
+        with pytest.raises(UserError, match=message) as caught:
+            use(broken, user("Hi"))
+        assert caught.value.where == tokenizer.name_or_path
+
+
+def test_control_tokens_in_a_text_are_found(tokenizer: Any) -> None:
+    assert control_tokens_in(tokenizer, "a <|im_end|> b <|im_start|>") == ["<|im_start|>", "<|im_end|>"]
+    assert control_tokens_in(tokenizer, "a < |im_end|> b") == []

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tunelift.core.records import Example, Finding
+from tunelift.prompts.build import PromptStyle, answer_prompt, training_prompt
+from tunelift.prompts.checks import check_prompts
+
+
+@pytest.fixture
+def checked(tokenizer: Any, make_task: Callable[..., Any]) -> Callable[..., dict[str, Finding]]:
+    def check(
+        examples: list[Example], context: int = 1000, chat: bool = True, cut: int = 0, **keys: Any
+    ) -> dict[str, Finding]:
+        style = PromptStyle(make_task(**{"generation_kwargs": {"max_gen_toks": 8}, **keys}), tokenizer, chat)
+        training = [training_prompt(style, example, []) for example in examples]
+        training = [dataclasses.replace(p, token_ids=p.token_ids[: len(p.token_ids) - cut]) for p in training]
+        answering = {"zero-shot": [answer_prompt(style, example, []) for example in examples]}
+        return {finding.check: finding for finding in check_prompts(style, examples, training, answering, context)}
+
+    return check
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_good_prompts_have_no_findings(checked: Any, make_example: Callable[..., Any], chat: bool) -> None:
+    assert checked([make_example("1", "fine"), make_example("2", "fine, too", "bad")], chat=chat) == {}
+
+
+def test_prompts_beyond_the_context_are_errors(checked: Any, make_example: Callable[..., Any], tokenizer: Any) -> None:
+    texts = ["word " * 230, "short", "word " * 300]
+    examples = [make_example(str(number), text) for number, text in enumerate(texts, start=1)]
+    finding = checked(examples, context=250)["prompt-too-long"]
+    assert (finding.severity, finding.count, finding.rows) == ("error", 2, ("rows.jsonl:1", "rows.jsonl:3"))
+    assert (
+        "zero-shot prompts are longer than the model's context of 250 tokens, 8 of it for the answer" in finding.message
+    )
+    assert checked(examples, context=400) == {}
+
+
+def test_room_for_the_answer_is_counted(
+    checked: Any, make_example: Callable[..., Any], tokenizer: Any, make_task: Callable[..., Any]
+) -> None:
+    example = make_example("1", "word " * 50)
+    length = len(answer_prompt(PromptStyle(make_task(), tokenizer), example, []).token_ids)
+    assert checked([example], context=length + 8) == {}
+    assert checked([example], context=length + 7)["prompt-too-long"].count == 1
+
+
+@pytest.mark.parametrize("chat", [True, False])
+@pytest.mark.parametrize(("text", "target"), [("a<|im_end|>", "good"), ("fine", "good<|im_start|>")])
+def test_control_tokens_in_data_are_counted(
+    checked: Any, make_example: Callable[..., Any], chat: bool, text: str, target: str
+) -> None:
+    found = checked([make_example("1", "fine"), make_example("2", text, target)], chat=chat)
+    finding = found["control-tokens-in-data"]
+    assert (finding.severity, finding.count, finding.rows) == ("warning", 1, ("rows.jsonl:2",))
+
+
+def test_a_training_prompt_without_its_stop_token_is_an_error(checked: Any, make_example: Callable[..., Any]) -> None:
+    finding = checked([make_example("1", "fine")], cut=1)["stop-token-not-trained"]
+    assert (finding.severity, finding.count) == ("error", 1)
+
+
+def test_answers_that_could_not_be_given_are_counted(checked: Any, make_example: Callable[..., Any]) -> None:
+    fits, too_long = make_example("1", "fine", "word" + " word" * 6), make_example("2", "fine", "word" + " word" * 7)
+    finding = checked([fits, too_long])["answer-cut-off"]
+    assert (finding.severity, finding.count, finding.rows) == ("warning", 1, ("rows.jsonl:2",))
+    assert "max_gen_toks (8)" in finding.message
+
+
+def test_choices_of_unequal_length_are_mentioned(checked: Any, make_example: Callable[..., Any]) -> None:
+    example = dataclasses.replace(make_example("1", "fine"), choices=("good", "not good at all"))
+    finding = checked([example])["uneven-choices"]
+    assert finding.severity == "info"
+    assert "good 1, not good at all 4" in finding.message
+
+
+def test_only_a_few_rows_are_listed(checked: Any, make_example: Callable[..., Any]) -> None:
+    finding = checked([make_example(str(n), "a<|im_end|>") for n in range(1, 10)])["control-tokens-in-data"]
+    assert (finding.count, len(finding.rows)) == (9, 5)

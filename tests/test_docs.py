@@ -1,0 +1,249 @@
+"""The documentation says what the program does: its pages are run, its tables compared with the code.
+
+A block whose info string names a file (```` ```yaml file=task.yaml ````) is written, ``console`` blocks and ``python``
+blocks are run, one after another in one folder; other blocks are for reading. Output that a console block shows is
+compared; ``...`` stands for anything. Only the English pages are run: the Chinese ones hold the same blocks.
+"""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import tunelift
+from tunelift.cli import _parser
+from tunelift.core.config import Strict
+from tunelift.core.recipe import Recipe
+from tunelift.data.tasks import UNSUPPORTED, Task
+
+ROOT = Path(__file__).parents[1]
+SOURCE = Path(tunelift.__file__).parents[1]
+LANGUAGES = ("en", "zh")
+PAGES = sorted(page.stem for page in (ROOT / "docs" / "en").glob("*.md"))
+TEXTS = [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*/*.md")]
+
+MODEL = "bundled/smollm2-135m-instruct"
+GOES_ON_FROM = {"python-api": "your-own-data", "export-and-serve": "your-own-data"}
+LONG = {"export-and-serve"}
+CHECKING = ("data/checks.py", "data/examples.py", "data/splits.py", "prompts/checks.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block: its language, the file that it is, and its content."""
+
+    language: str
+    file: str | None
+    content: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = []
+    for info, content in re.findall(r"^```(.*)\n((?:.*\n)*?)```$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        language, _, file = info.partition(" file=")
+        found.append(Block(language, file or None, content))
+    return found
+
+
+def english(name: str) -> Path:
+    return ROOT / "docs" / "en" / f"{name}.md"
+
+
+def is_run(block: Block) -> bool:
+    return block.file is not None or block.language in ("console", "python")
+
+
+def runnable() -> Iterator[Any]:
+    for name in PAGES:
+        if any(is_run(block) for block in blocks(english(name))):
+            yield pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
+
+
+@pytest.fixture(scope="session")
+def small_model(tokenizer: Any, tiny_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random model of two layers, with the tokenizer and therefore the prompts of the bundled one."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    tiny_model("llama", vocabulary=len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", runnable())
+def test_a_page_can_be_followed(name: str, small_model: Path, tmp_path: Path) -> None:
+    follow(name, tmp_path, str(small_model))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["your-own-data", "python-api", "export-and-serve"])
+def test_a_page_can_be_followed_with_the_model_that_it_names(name: str, tmp_path: Path) -> None:
+    follow(name, tmp_path, MODEL)
+
+
+def follow(name: str, folder: Path, model: str) -> None:
+    """Do what a page says, with this model in place of the one that it names."""
+    earlier = blocks(english(GOES_ON_FROM[name])) if name in GOES_ON_FROM else []
+    with ExitStack() as servers:
+        for block in [*(block for block in earlier if block.file), *blocks(english(name))]:
+            content = block.content.replace(MODEL, model)
+            if block.file:
+                (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / block.file).write_text(content, encoding="utf-8")
+            elif block.language == "console":
+                for entry in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
+                    line, _, output = entry.partition("\n")
+                    enter(line, output, folder, servers)
+            elif block.language == "python":
+                finish([sys.executable, "-c", content], 0, "", folder)
+
+
+def enter(line: str, output: str, folder: Path, servers: ExitStack) -> None:
+    """Enter a command; one that ends in "&" goes on until the page ends."""
+    line, _, status = line.partition("  # exit ")
+    program, *arguments = shlex.split(line)
+    assert program == "tunelift", line
+    command = [sys.executable, "-m", "tunelift.cli", *arguments]
+    if arguments[-1] == "&":
+        servers.enter_context(background(command[:-1], folder))
+    else:
+        finish(command, int(status or 0), output, folder)
+
+
+def finish(command: list[str], status: int, output: str, folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=1200, check=False)
+    assert done.returncode == status, done.stderr
+    shown = done.stderr.replace("\r", "\n").rstrip().rpartition("\n")[2] if status else done.stdout
+    if output:
+        options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        assert doctest.OutputChecker().check_output(output, shown, options), f"shown is\n{output}\nprinted is\n{shown}"
+
+
+@contextmanager
+def background(command: list[str], folder: Path) -> Iterator[None]:
+    """A server, from when it says that it serves."""
+    process = subprocess.Popen(command, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        assert any("is served at" in line for line in process.stderr), "the server ended"
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(SOURCE)}
+
+
+def test_a_page_stands_in_both_languages_with_the_same_blocks() -> None:
+    assert PAGES == sorted(page.stem for page in (ROOT / "docs" / "zh").glob("*.md"))
+    for name in PAGES:
+        assert blocks(english(name)) == blocks(ROOT / "docs" / "zh" / f"{name}.md"), name
+
+
+def test_what_the_readme_shows_is_run_in_a_page() -> None:
+    run = [block for name in PAGES for block in blocks(english(name)) if is_run(block)]
+    shown = [block for block in blocks(ROOT / "README.md") if is_run(block)]
+    assert shown
+    assert all(block in run for block in shown)
+
+
+def test_the_readme_is_the_same_in_both_languages() -> None:
+    first, second = ROOT / "README.md", ROOT / "README.zh-CN.md"
+    runs = [[block for block in blocks(readme) if is_run(block)] for readme in (first, second)]
+    assert runs[0] == runs[1]
+    demos = [re.findall("<!-- demo:begin -->\n(.*?)<!-- demo:end -->", readme.read_text(), re.DOTALL) for readme in (first, second)]
+    assert len(demos[0]) == 1
+    assert demos[0] == demos[1]
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    local = [link.partition("#")[0] for link in links if not link.startswith(("https://", "#"))]
+    missing = [link for link in local if not (page.parent / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("name", "section"), [("recipe", Recipe), ("task-file", Task)])
+def test_every_key_stands_in_its_reference_with_its_default(name: str, section: type[Strict], language: str) -> None:
+    page = (ROOT / "docs" / language / f"{name}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.-]+)` \| .*? \| (\S.*?) \| .* \|$", page, re.MULTILINE)
+    written = {key: default for key, default in rows if key in dict(keys(section, ""))}
+    assert set(written) == {key for key, _ in keys(section, "")}
+    for key, default in keys(section, ""):
+        if default is not SECTION:
+            assert cell(written[key]) == default, key
+
+
+SECTION, REQUIRED = object(), object()
+
+
+def keys(section: type[Strict], prefix: str) -> Iterator[tuple[str, Any]]:
+    """All keys below a section with their defaults; NAME stands for names that the user gives."""
+    for name, field in section.model_fields.items():
+        key = prefix + (field.alias or name)
+        nested = sections(field.annotation)
+        if not nested:
+            yield key, REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
+            continue
+        yield key, SECTION
+        infix = ".NAME." if getattr(field.annotation, "__origin__", None) is dict else "."
+        for inner in nested:
+            yield from keys(inner, key + infix)
+
+
+def sections(annotation: Any) -> list[type[Strict]]:
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        return [annotation]
+    return [section for argument in getattr(annotation, "__args__", ()) for section in sections(argument)]
+
+
+def cell(text: str) -> Any:
+    """The default in a cell of a table: YAML in backticks, "-" for none, any word for "required"."""
+    if text == "-":
+        return None
+    return yaml.safe_load(text.strip("`")) if text.startswith("`") else REQUIRED
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_command_and_every_flag_stands_in_its_reference(language: str) -> None:
+    page = (ROOT / "docs" / language / "command-line.md").read_text(encoding="utf-8")
+    parts = {part.split("`")[1].split()[1]: part for part in page.split("\n## ") if part.startswith("`tunelift ")}
+    (verbs,) = (action.choices for action in _parser()._actions if isinstance(action.choices, dict))
+    assert set(parts) == set(verbs)
+    for verb, parser in verbs.items():
+        flags = {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
+        assert set(re.findall(r"`(--[\w-]+)", parts[verb])) - {f"--{name}" for name in ("set", "output")} <= flags, verb
+        assert flags <= set(re.findall(r"`(--[\w-]+)", parts[verb])), verb
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_finding_stands_in_its_reference(language: str) -> None:
+    page = (ROOT / "docs" / language / "errors.md").read_text(encoding="utf-8")
+    for file in CHECKING:
+        tree = ast.parse((SOURCE / "tunelift" / file).read_text(encoding="utf-8"))
+        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        missing = {text for text in texts if re.fullmatch("[a-z]+(-[a-z]+)+", text) and f"`{text}`" not in page}
+        assert not missing, file
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_is_refused_and_what_is_public_stands_in_its_page(language: str) -> None:
+    task = (ROOT / "docs" / language / "task-file.md").read_text(encoding="utf-8")
+    assert [key for key in UNSUPPORTED if f"`{key}`" not in task] == []
+    api = (ROOT / "docs" / language / "python-api.md").read_text(encoding="utf-8")
+    assert [name for name in tunelift.__all__ if not re.search(rf"`(tunelift\.)?{name}\b", api)] == []
