@@ -58,8 +58,12 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
-def english(name: str) -> Path:
-    return ROOT / "docs" / "en" / f"{name}.md"
+def page_of(name: str, language: str = "en") -> Path:
+    return ROOT / "docs" / language / f"{name}.md"
+
+
+def text_of(name: str, language: str) -> str:
+    return page_of(name, language).read_text(encoding="utf-8")
 
 
 def is_run(block: Block) -> bool:
@@ -68,7 +72,7 @@ def is_run(block: Block) -> bool:
 
 def runnable() -> Iterator[Any]:
     for name in PAGES:
-        if any(is_run(block) for block in blocks(english(name))):
+        if any(is_run(block) for block in blocks(page_of(name))):
             yield pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
 
 
@@ -94,19 +98,19 @@ def test_a_page_can_be_followed_with_the_model_that_it_names(name: str, tmp_path
 
 def follow(name: str, folder: Path, model: str) -> None:
     """Do what a page says, with this model in place of the one that it names."""
-    earlier = blocks(english(GOES_ON_FROM[name])) if name in GOES_ON_FROM else []
+    earlier = blocks(page_of(GOES_ON_FROM[name])) if name in GOES_ON_FROM else []
     with ExitStack() as servers:
-        for block in [*(block for block in earlier if block.file), *blocks(english(name))]:
+        for block in [*(block for block in earlier if block.file), *filter(is_run, blocks(page_of(name)))]:
             content = block.content.replace(MODEL, model)
             if block.file:
                 (folder / block.file).parent.mkdir(parents=True, exist_ok=True)
                 (folder / block.file).write_text(content, encoding="utf-8")
-            elif block.language == "console":
+            elif block.language == "python":
+                finish([sys.executable, "-c", content], 0, "", folder)
+            else:
                 for entry in re.split(r"^\$ ", content, flags=re.MULTILINE)[1:]:
                     line, _, output = entry.partition("\n")
                     enter(line, output, folder, servers)
-            elif block.language == "python":
-                finish([sys.executable, "-c", content], 0, "", folder)
 
 
 def enter(line: str, output: str, folder: Path, servers: ExitStack) -> None:
@@ -122,7 +126,7 @@ def enter(line: str, output: str, folder: Path, servers: ExitStack) -> None:
 
 
 def finish(command: list[str], status: int, output: str, folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=1200, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=1200)
     assert done.returncode == status, done.stderr
     shown = done.stderr.replace("\r", "\n").rstrip().rpartition("\n")[2] if status else done.stdout
     if output:
@@ -148,25 +152,24 @@ def environment() -> dict[str, str]:
 
 
 def test_a_page_stands_in_both_languages_with_the_same_blocks() -> None:
-    assert PAGES == sorted(page.stem for page in (ROOT / "docs" / "zh").glob("*.md"))
+    assert sorted(page.stem for page in (ROOT / "docs" / "zh").glob("*.md")) == PAGES
     for name in PAGES:
-        assert blocks(english(name)) == blocks(ROOT / "docs" / "zh" / f"{name}.md"), name
+        assert blocks(page_of(name)) == blocks(page_of(name, "zh")), name
 
 
 def test_what_the_readme_shows_is_run_in_a_page() -> None:
-    run = [block for name in PAGES for block in blocks(english(name)) if is_run(block)]
-    shown = [block for block in blocks(ROOT / "README.md") if is_run(block)]
+    run = [block for name in PAGES for block in blocks(page_of(name))]
+    shown = list(filter(is_run, blocks(ROOT / "README.md")))
     assert shown
     assert all(block in run for block in shown)
 
 
 def test_the_readme_is_the_same_in_both_languages() -> None:
     first, second = ROOT / "README.md", ROOT / "README.zh-CN.md"
-    runs = [[block for block in blocks(readme) if is_run(block)] for readme in (first, second)]
-    assert runs[0] == runs[1]
-    demos = [re.findall("<!-- demo:begin -->\n(.*?)<!-- demo:end -->", readme.read_text(), re.DOTALL) for readme in (first, second)]
-    assert len(demos[0]) == 1
-    assert demos[0] == demos[1]
+    assert list(filter(is_run, blocks(first))) == list(filter(is_run, blocks(second)))
+    demo = re.compile("<!-- demo:begin -->\n(.+?)<!-- demo:end -->", re.DOTALL)
+    assert len(demo.findall(first.read_text(encoding="utf-8"))) == 1
+    assert demo.findall(first.read_text(encoding="utf-8")) == demo.findall(second.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("page", TEXTS, ids=lambda page: str(page.relative_to(ROOT)))
@@ -180,13 +183,13 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("name", "section"), [("recipe", Recipe), ("task-file", Task)])
 def test_every_key_stands_in_its_reference_with_its_default(name: str, section: type[Strict], language: str) -> None:
-    page = (ROOT / "docs" / language / f"{name}.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([\w.-]+)` \| .*? \| (\S.*?) \| .* \|$", page, re.MULTILINE)
-    written = {key: default for key, default in rows if key in dict(keys(section, ""))}
-    assert set(written) == {key for key, _ in keys(section, "")}
-    for key, default in keys(section, ""):
-        if default is not SECTION:
-            assert cell(written[key]) == default, key
+    all_keys = text_of(name, language).split("\n## ")[1]
+    written = dict(re.findall(r"^\| `([\w.-]+)` \| .*? \| (\S.*?) \| .* \|$", all_keys, re.MULTILINE))
+    defaults = dict(keys(section, ""))
+    assert set(written) == set(defaults)
+    assert {key: cell(written[key]) for key in defaults if defaults[key] is not SECTION} == {
+        key: default for key, default in defaults.items() if default is not SECTION
+    }
 
 
 SECTION, REQUIRED = object(), object()
@@ -221,29 +224,27 @@ def cell(text: str) -> Any:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_command_and_every_flag_stands_in_its_reference(language: str) -> None:
-    page = (ROOT / "docs" / language / "command-line.md").read_text(encoding="utf-8")
-    parts = {part.split("`")[1].split()[1]: part for part in page.split("\n## ") if part.startswith("`tunelift ")}
+    parts = text_of("command-line", language).split("\n## ")
+    sections = {part.split("`")[1].split()[1]: part for part in parts if part.startswith("`tunelift ")}
     (verbs,) = (action.choices for action in _parser()._actions if isinstance(action.choices, dict))
-    assert set(parts) == set(verbs)
+    assert set(sections) == set(verbs)
     for verb, parser in verbs.items():
         flags = {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
-        assert set(re.findall(r"`(--[\w-]+)", parts[verb])) - {f"--{name}" for name in ("set", "output")} <= flags, verb
-        assert flags <= set(re.findall(r"`(--[\w-]+)", parts[verb])), verb
+        assert set(re.findall(r"`(--[\w-]+)", sections[verb])) == flags, verb
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_finding_stands_in_its_reference(language: str) -> None:
-    page = (ROOT / "docs" / language / "errors.md").read_text(encoding="utf-8")
+    page = text_of("errors", language)
     for file in CHECKING:
         tree = ast.parse((SOURCE / "tunelift" / file).read_text(encoding="utf-8"))
-        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-        missing = {text for text in texts if re.fullmatch("[a-z]+(-[a-z]+)+", text) and f"`{text}`" not in page}
-        assert not missing, file
+        texts = [str(node.value) for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        names = {text for text in texts if re.fullmatch("[a-z]+(-[a-z]+)+", text)}
+        assert {name for name in names if f"`{name}`" not in page} == set(), file
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_is_refused_and_what_is_public_stands_in_its_page(language: str) -> None:
-    task = (ROOT / "docs" / language / "task-file.md").read_text(encoding="utf-8")
+    task, api = text_of("task-file", language), text_of("python-api", language)
     assert [key for key in UNSUPPORTED if f"`{key}`" not in task] == []
-    api = (ROOT / "docs" / language / "python-api.md").read_text(encoding="utf-8")
     assert [name for name in tunelift.__all__ if not re.search(rf"`(tunelift\.)?{name}\b", api)] == []

@@ -129,14 +129,15 @@ def _explain(section: type[Strict], error: ValidationError, file: Path, places: 
     """The first problem of a validation as one line; unknown keys come first, since they often cause the others."""
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     path = tuple(problem["loc"])
-    place = _place(path, places)
-    where = places.get(place, str(file))
-    key = ".".join(str(part) for part in path)
+    where = places.get(_place(path, places), str(file))
+    # Short names and unions of types put parts into the path that the user has not written.
+    known = {str(part) for keys in places for part in keys}
+    written = [str(part) for part in path if str(part) in known]
+    key = ".".join(written)
     if problem["type"] == "extra_forbidden":
-        written = ".".join(str(part) for part in (place if place[-1:] == path[-1:] else path))
-        return UserError(where, f'unknown key "{written}"', nearest(str(path[-1]), _valid_keys(section, path[:-1])))
+        return UserError(where, f'unknown key "{key}"', nearest(str(path[-1]), _valid_keys(section, path[:-1])))
     if problem["type"] == "missing":
-        return UserError(where, f'key "{key}" is missing', "add it")
+        return UserError(where, f'key "{".".join([*written, str(path[-1])])}" is missing', "add it")
     message = problem["msg"].removeprefix("Value error, ")
     what, _, hint = message.partition(" - ")
     if problem["type"] != "value_error":

@@ -17,8 +17,9 @@ class Lora(Strict):
 
     Attributes:
         rank: Rank of the update.
-        target_modules: Names of the layers; "all-linear" takes all but the output projection. The attention layers
-            alone are faster to tune.
+        target_modules: Names of the modules; "all-linear" takes all but the output projection.
+        last_layers: Only so many of the last decoder layers; all if it is not given. No gradient is computed for
+            the layers below, which saves time and memory.
         alpha: Scale of the update is alpha / rank.
         dropout: Dropout on the adapter's input.
     """
@@ -27,6 +28,7 @@ class Lora(Strict):
     alpha: PositiveFloat = 32.0
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: list[str] | Literal["all-linear"] = "all-linear"
+    last_layers: PositiveInt | None = None
 
 
 class Full(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -28,7 +29,8 @@ def fit_tfidf(
         texts: The rendered questions of the training split.
         targets: Their answers.
         validation: Questions and answers of the validation split.
-        language: "zh" counts characters in runs of 1 to 3, other languages count words in runs of 1 to 2.
+        language: "zh" counts characters in runs of 1 to 3, other languages count words in runs of 1 to 2. Texts
+            without a single word (of two letters or more) are counted by characters, too.
         seed: Seed of the run.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -37,7 +39,8 @@ def fit_tfidf(
 
     if len(set(targets)) == 1:
         return fit_majority(targets)
-    grams = {"analyzer": "char", "ngram_range": (1, 3)} if language == "zh" else {"ngram_range": (1, 2)}
+    by_words = language != "zh" and any(re.search(r"\w\w", text) for text in texts)
+    grams = {"ngram_range": (1, 2)} if by_words else {"analyzer": "char", "ngram_range": (1, 3)}
     candidates = [
         make_pipeline(
             TfidfVectorizer(sublinear_tf=True, **grams),

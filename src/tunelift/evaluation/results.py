@@ -79,13 +79,13 @@ def read_samples(path: Path) -> list[Sample]:
         UserError: The file is damaged or was written by another program.
     """
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").removesuffix("\n").split("\n"), start=1):
-        try:
-            row = json.loads(line)
-            samples.append(_sample(row))
-        except (json.JSONDecodeError, KeyError, TypeError, IndexError) as error:
-            hint = "delete it and run the same command again; it is made anew"
-            raise UserError(f"{path}:{number}", f"is not a sample of tunelift ({error!r})", hint) from error
+    with path.open(encoding="utf-8", newline="\n") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                samples.append(_sample(json.loads(line)))
+            except (ValueError, KeyError, TypeError, IndexError) as error:
+                hint = "delete it and run the same command again; it is made anew"
+                raise UserError(f"{path}:{number}", f"is not a sample of tunelift ({error!r})", hint) from error
     return samples
 
 

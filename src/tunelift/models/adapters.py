@@ -8,35 +8,50 @@ from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
 from tunelift.core.seeds import derive_seed, seed_torch
 
+WHERE = "tune.method.lora"
+
 
 def add_lora(model: Any, settings: Lora, seed: int) -> Any:
     """Wrap a model with a fresh low-rank adapter.
 
     Args:
         model: The base model; its weights are frozen.
-        settings: Rank, scale, dropout.
+        settings: Rank, scale, dropout, and which modules of which layers.
         seed: Seed of the run; it decides the initial adapter.
 
     Raises:
-        UserError: The model has no layer of the names that the settings give.
+        UserError: The model has no module of the names, or not the number of layers, that the settings give.
     """
     from peft import LoraConfig, TaskType, get_peft_model
-    from torch import nn
 
+    available = linear_modules(model)
+    chosen = available if settings.target_modules == "all-linear" else settings.target_modules
+    unknown = [name for name in chosen if name not in available]
+    if unknown:
+        raise UserError(f"{WHERE}.target_modules", f'the model has no "{unknown[0]}"', "it has " + ", ".join(available))
+    count = model.config.get_text_config().num_hidden_layers
+    if settings.last_layers and settings.last_layers > count:
+        raise UserError(f"{WHERE}.last_layers", f"is {settings.last_layers}, but the model has {count}", "lower it")
     seed_torch(derive_seed(seed, "adapter"))
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
-        target_modules=settings.target_modules,
+        target_modules=chosen,
+        layers_to_transform=list(range(count))[-settings.last_layers :] if settings.last_layers else None,
         task_type=TaskType.CAUSAL_LM,
     )
-    try:
-        return get_peft_model(model, config)
-    except ValueError as error:
-        linear = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
-        hint = "this model has " + ", ".join(sorted(linear))
-        raise UserError("tune.method.lora.target_modules", "names no layer of the model", hint) from error
+    return get_peft_model(model, config)
+
+
+def linear_modules(model: Any) -> list[str]:
+    """Names of the linear modules inside the layers; the output projection is not among them."""
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    output = model.get_output_embeddings()
+    linear = (name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output)
+    return sorted({name.rpartition(".")[2] for name in linear})
 
 
 def trainable_parameters(model: Any) -> tuple[int, int]:

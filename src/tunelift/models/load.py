@@ -10,7 +10,7 @@ from typing import Any
 
 from tunelift.core import hardware
 from tunelift.core.cache import MANIFEST
-from tunelift.core.errors import UserError, nearest
+from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import content_hash, file_hash, read_json
 from tunelift.models.bundled import MODELS, bundled_model, part_files
 from tunelift.models.gguf import convert, converted_folder
@@ -124,7 +124,11 @@ def _load_weights(name: str, source: str, precision: str) -> Any:
 
     dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
     with _explained(name):
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype, use_safetensors=True)
+        model, found = AutoModelForCausalLM.from_pretrained(
+            source, dtype=dtype, use_safetensors=True, output_loading_info=True
+        )
+    if found["missing_keys"]:  # the library would only warn, and draw them at random
+        raise UserError(name, f"lacks weights ({shorten(sorted(found['missing_keys']))})", "copy or download it again")
     return model.to(hardware.device()).eval()
 
 
@@ -173,7 +177,7 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except safetensors.SafetensorError as error:
         raise UserError(name, f"its weights are damaged ({error})", "copy or download it again") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = "check the name; without a network use a folder, a .gguf file or bundled/smollm2-135m-instruct"
         raise UserError(name, f"cannot be loaded: {reason}", hint) from error

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from tunelift.evaluation.baselines import fit_majority, fit_tfidf
+
+TARGETS = ["negative", "neutral", "positive"]
+FILLERS = ["the", "a", "was", "is", "very", "not", "my"]
+TOPICS = {
+    "negative": "bad late broken rude",
+    "neutral": "gate ticket flight Tuesday",
+    "positive": "good thanks great fine",
+}
+
+
+def rows(count: int, seed: int) -> tuple[list[str], list[str]]:
+    """Texts whose words tell their class in most cases."""
+    draw = random.Random(seed)
+    texts, targets = [], []
+    for _ in range(count):
+        target = draw.choice(TARGETS)
+        topic = TOPICS[target if draw.random() < 0.8 else draw.choice(TARGETS)].split()
+        texts.append(" ".join([draw.choice(topic), *draw.choices(FILLERS, k=4)]))
+        targets.append(target)
+    return texts, targets
+
+
+def test_the_majority_is_the_most_frequent_answer() -> None:
+    assert fit_majority(["b", "a", "b", "c"])(["x", "y"]) == ["b", "b"]
+    assert fit_majority(["b", "a", "b", "a"])(["x"]) == ["a"]
+    assert fit_majority(["a"])([]) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_tfidf_predicts_what_scikit_learn_does(language: str) -> None:
+    """Written out without a pipeline: the strength of the regularisation is the best on the validation split."""
+    (texts, targets), validation, (unseen, _) = rows(120, 1), rows(60, 2), rows(80, 3)
+    grams = {"analyzer": "char", "ngram_range": (1, 3)} if language == "zh" else {"ngram_range": (1, 2)}
+    vectors = TfidfVectorizer(sublinear_tf=True, **grams)
+    features = vectors.fit_transform(texts)
+    models = [LogisticRegression(C=strength, max_iter=2000).fit(features, targets) for strength in (1.0, 10.0, 100.0)]
+    right = [sum(model.predict(vectors.transform(validation[0])) == validation[1]) for model in models]
+    expected = models[right.index(max(right))].predict(vectors.transform(unseen))
+    predict = fit_tfidf(texts, targets, validation, language, seed=7)
+    assert predict(unseen) == list(expected)
+    assert set(expected) == set(TARGETS)
+
+
+def test_chinese_is_counted_by_characters() -> None:
+    texts = ["房间干净服务好", "非常好", "服务差", "太差了", "很好吃", "差评"]
+    targets = ["正面", "正面", "负面", "负面", "正面", "负面"]
+    predict = fit_tfidf(texts, targets, (texts, targets), "zh", seed=7)
+    assert predict(["好极了", "真差"]) == ["正面", "负面"]
+
+
+def test_one_answer_only() -> None:
+    predict = fit_tfidf(["a good text", "another"], ["yes", "yes"], (["x"], ["no"]), "en", seed=7)
+    assert predict(["whatever", "else"]) == ["yes", "yes"]
+
+
+@pytest.mark.parametrize("texts", [["🙂", "🙁", "🙂🙂", "🙁!"], ["1", "0", "1!", "0?"]])
+def test_texts_without_words(texts: list[str]) -> None:
+    targets = ["yes", "no", "yes", "no"]
+    assert fit_tfidf(texts, targets, (texts, targets), "en", seed=7)(texts) == targets
+
+
+def test_answers_and_texts_not_seen_in_training() -> None:
+    texts, targets = rows(30, 1)
+    predict = fit_tfidf(texts, targets, (["new words"], ["another answer"]), "en", seed=-1)
+    assert set(predict(["", "quite different", "好"])) <= set(TARGETS)

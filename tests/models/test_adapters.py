@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tunelift.core.errors import UserError
+from tunelift.core.recipe import Lora
+from tunelift.models.adapters import add_lora, trainable_parameters
+
+ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
+IDS = torch.tensor([[5, 6, 7, 8]])
+
+
+def adapter_weights(model: Any) -> dict[str, torch.Tensor]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_fresh_adapter_changes_nothing_and_only_it_is_trainable(
+    tiny_model: Callable[..., Any], architecture: str
+) -> None:
+    base = tiny_model(architecture)
+    before = base(IDS).logits.detach()
+    adapted = add_lora(base, Lora(rank=4), seed=7)
+    assert torch.equal(adapted(IDS).logits, before)
+    assert all(".lora_A." in name or ".lora_B." in name for name in adapter_weights(adapted))
+    assert not any("lm_head" in name or "embed" in name or "wte" in name for name in adapter_weights(adapted))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_linear_layer_gets_rank_times_its_two_sides(tiny_model: Callable[..., Any], architecture: str) -> None:
+    from transformers.pytorch_utils import Conv1D
+
+    base = tiny_model(architecture)
+    layers = [m for n, m in base.named_modules() if isinstance(m, torch.nn.Linear | Conv1D) and n != "lm_head"]
+    expected = sum(4 * sum(layer.weight.shape) for layer in layers)
+    total = sum(weight.numel() for weight in base.parameters())
+    assert len(layers) == (8 if architecture == "gpt2" else 14)
+    assert trainable_parameters(base) == (total, total)
+    assert trainable_parameters(add_lora(base, Lora(rank=4), seed=7)) == (expected, total + expected)
+
+
+def test_the_seed_alone_decides_the_adapter(tiny_model: Callable[..., Any]) -> None:
+    made = []
+    for seed, disturbance in ((7, 1), (7, 2), (8, 1)):
+        torch.manual_seed(disturbance)
+        made.append(adapter_weights(add_lora(tiny_model("llama"), Lora(rank=4), seed)))
+    first, again, other = made
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_settings_are_in_the_configuration(tiny_model: Callable[..., Any]) -> None:
+    adapted = add_lora(tiny_model("llama"), Lora(rank=4, alpha=8, dropout=0.1), seed=7)
+    config = adapted.peft_config["default"]
+    assert (config.r, config.lora_alpha, config.lora_dropout) == (4, 8, 0.1)
+    assert adapted.base_model.model.model.layers[0].mlp.up_proj.scaling == {"default": 2.0}
+
+
+def test_layers_can_be_named(tiny_model: Callable[..., Any]) -> None:
+    adapted = add_lora(tiny_model("llama"), Lora(target_modules=["q_proj", "v_proj"]), seed=7)
+    assert {name.split(".")[-4] for name in adapter_weights(adapted)} == {"q_proj", "v_proj"}
+    with pytest.raises(UserError, match=r"target_modules: names no layer of the model - this model has .*q_proj"):
+        add_lora(tiny_model("llama"), Lora(target_modules=["query"]), seed=7)
