@@ -138,6 +138,15 @@ def test_files_that_cannot_be_compared(capsys: pytest.CaptureFixture[str], tmp_p
     )
 
 
+def test_the_summary_of_a_finished_run_is_shown_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    files = {"model/README.md": "", "report.html": "", "summary.txt": ""}
+    stages = {"report": {"inputs": "", "files": files}}
+    (tmp_path / "run.json").write_text(json.dumps({"format": 1, "stages": stages}))
+    (tmp_path / "summary.txt").write_text("tweets · 400 test items\n", encoding="utf-8")
+    assert main(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "tweets · 400 test items\n"
+
+
 def test_errors_of_the_system_are_one_line_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     stages = {"report": {"inputs": "", "files": {"summary.txt": "gone"}}}
     (tmp_path / "run.json").write_text(json.dumps({"format": 1, "stages": stages}))

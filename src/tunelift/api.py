@@ -34,7 +34,7 @@ def tune(
         task: What to tune on.
         seed: Decides order, initial adapter and dropout.
         folder: Where checkpoints and the tuned model go; by default a folder of the cache that belongs to exactly
-            these inputs. Tuning that was interrupted goes on there, and one that is done is not done again.
+            these inputs, where tuning that is done is not done again. Tuning that was interrupted goes on.
         **settings: Keys of the recipe's `tune` section, for example ``epochs=2, learning_rate=1e-3``.
 
     Returns:
@@ -55,15 +55,13 @@ def tune(
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
     training = [training_prompt(style, example, []) for example in data.splits.train]
     validation = [training_prompt(style, example, []) for example in data.splits.validation]
-    if folder is None:
-        prompts = [prompt.token_ids for prompt in training + validation]
-        key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])
-        folder = cache_folder() / "tuned" / key[:16]
-    result = Path(folder) / "model"
-    if not (result / "tuning.json").is_file():
+    prompts = [prompt.token_ids for prompt in training + validation]
+    key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])
+    target = Path(folder) if folder else cache_folder() / "tuned" / key[:16]
+    if folder or not (target / "model" / "tuning.json").is_file():
         copy = load_model(model.name, chosen.precision, accept_terms=True)
-        tune_model(copy, training, validation, chosen, seed, Path(folder))
-    return load_model(str(result), chosen.precision, accept_terms=True)
+        tune_model(copy, training, validation, chosen, seed, target)
+    return load_model(str(target / "model"), chosen.precision, accept_terms=True)
 
 
 def evaluate(

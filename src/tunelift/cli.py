@@ -220,7 +220,8 @@ def _add_report(verbs: Any) -> None:
 def _report(options: argparse.Namespace) -> None:
     from tunelift.core.store import read_store
 
-    print((read_store(options.run).files("report")[0].parent / "summary.txt").read_text(encoding="utf-8"), end="")
+    read_store(options.run).files("report")  # refuses a run that is not finished
+    print((options.run / "summary.txt").read_text(encoding="utf-8"), end="")
 
 
 def _add_export(verbs: Any) -> None:
@@ -288,7 +289,8 @@ def quiet_libraries() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.filterwarnings("ignore", module="peft")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def finish_times(folder: Path) -> dict[str, str]:
 
 def test_a_run_writes_what_its_record_says(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
-    expected = "recipe.yaml task.yaml run.json check.json comparison.json diagnosis.json report.html report.md log.jsonl"
+    expected = (
+        "recipe.yaml task.yaml run.json check.json comparison.json diagnosis.json report.html report.md log.jsonl"
+    )
     assert {*expected.split(), "model", "conditions", "tensorboard"} <= names
     assert {path.name for path in (finished / "conditions").iterdir()} == set(BUILT_IN_CONDITIONS)
     record = read_json(finished / "run.json")
@@ -93,11 +95,17 @@ def test_the_adapter_loads_in_peft_and_equals_ours(finished: Path, tiny_model_fo
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model_folder), finished / "model").eval()
+    plain = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained(tiny_model_folder), finished / "model"
+    ).eval()
     ours = load_model(str(finished), "float32")
     ids = torch.tensor([[5, 6, 7, 8]])
     assert torch.equal(plain(ids).logits, ours.model(ids).logits)
-    assert any(bool(weight.any()) for name, weight in load_file(finished / "model" / "adapter_model.safetensors").items() if "lora_B" in name)
+    assert any(
+        bool(weight.any())
+        for name, weight in load_file(finished / "model" / "adapter_model.safetensors").items()
+        if "lora_B" in name
+    )
     assert ours.tokenizer.chat_template == load_model(str(tiny_model_folder)).tokenizer.chat_template
 
 
@@ -118,9 +126,7 @@ def test_export_and_its_check(finished: Path, tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "merged" / "adapter_config.json").exists()
 
 
-def test_a_damaged_run_record_is_one_line(
-    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_run_record_is_one_line(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (finished / "run.json").write_text("{")
     assert main(["run", str(tmp_path / "recipe.yaml"), "--output", str(finished)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {finished / 'run.json'}: is damaged")

@@ -187,9 +187,11 @@ def _under_header(path: Path, records: list[tuple[int, list[str]]], hint: str) -
 
 
 def _read_parquet(path: Path) -> Numbered:
-    import pyarrow
-    import pyarrow.parquet
-
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError(path, "Parquet files need pyarrow", "run: pip install 'tunelift[data]'") from error
     try:
         records = pyarrow.parquet.read_table(path).to_pylist()
     except (pyarrow.ArrowException, OSError) as error:

@@ -50,7 +50,9 @@ def linear_modules(model: Any) -> list[str]:
     from transformers.pytorch_utils import Conv1D
 
     output = model.get_output_embeddings()
-    linear = (name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output)
+    linear = (
+        name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output
+    )
     return sorted({name.rpartition(".")[2] for name in linear})
 
 
