@@ -54,8 +54,9 @@ def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Chec
         UserError: A finding makes the run meaningless.
     """
     with open_store(folder) as store:
+        task = load_task(recipe.task)
         base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, base)
+        plan = make_plan(recipe, task, base)
         record_facts(store, plan, base)
         findings = check(store, plan)
         prompts = {"training": plan.training, **plan.prompts}
@@ -65,8 +66,9 @@ def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Chec
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
     """Check and tuning of `run` alone; returns what `TuningReport` holds."""
     with open_store(folder) as store:
+        task = load_task(recipe.task)
         base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, base)
+        plan = make_plan(recipe, task, base)
         record_facts(store, plan, base)
         check(store, plan)
         tune(store, plan, base)
@@ -105,7 +107,8 @@ def serve(name: str, host: str, port: int, accept_terms: bool = False) -> None:
     task = load_task(load_recipe(Path(name) / "recipe.yaml").task)
     until = task.generation_kwargs.until
     stop = (until,) if isinstance(until, str) else tuple(until)
-    system = task.description or None
+    # A description that is filled in for each row cannot stand before a conversation.
+    system = task.description if task.description and "{" not in task.description else None
     server.serve(name, host, port, accept_terms, system, task.generation_kwargs.max_gen_toks, stop)
 
 
@@ -113,7 +116,8 @@ def read_plan(folder: Path, accept_terms: bool = False) -> Plan:
     """The plan of a finished run."""
     read_store(folder).files("tune")
     recipe = load_recipe(folder / "recipe.yaml")
-    return make_plan(recipe, load_model(recipe.model, recipe.tune.precision, accept_terms))
+    task = load_task(recipe.task)
+    return make_plan(recipe, task, load_model(recipe.model, recipe.tune.precision, accept_terms))
 
 
 def evaluate_files(

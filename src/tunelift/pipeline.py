@@ -85,8 +85,9 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         UserError: The user has to change something: recipe, data, model or machine.
     """
     with open_store(folder) as store:
+        task = load_task(recipe.task)
         base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, base)
+        plan = make_plan(recipe, task, base)
         record_facts(store, plan, base)
         findings = check(store, plan)
         for name, condition in recipe.conditions.items():
@@ -107,9 +108,8 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         return report(store, plan, findings, samples, comparison, diagnosis)
 
 
-def make_plan(recipe: Recipe, base: LanguageModel) -> Plan:
-    """Read the task and its data, draw the test items, and render every prompt of the run."""
-    task = load_task(recipe.task)
+def make_plan(recipe: Recipe, task: Task, base: LanguageModel) -> Plan:
+    """Read the data of the task, draw the test items, and render every prompt of the run."""
     data = load_examples(task, cache_folder() / "splits")
     items = data.splits.test
     if recipe.limit and recipe.limit < len(items):
@@ -356,5 +356,9 @@ def _write(store: RunStore, plan: Plan, evaluation: Evaluation, condition: Condi
     for file in folder.glob("*"):
         if file.relative_to(store.folder).as_posix() not in recorded:
             file.unlink()  # left by a run that was killed before it could enter it
-    facts: dict[str, Any] = {"config": {"seed": plan.recipe.seed, "limit": plan.recipe.limit}}
+    asked = evaluation.condition in plan.prompts and plan.style.chat
+    facts: dict[str, Any] = {
+        "config": {"seed": plan.recipe.seed, "limit": plan.recipe.limit},
+        "chat_template": plan.style.tokenizer.chat_template if asked else None,
+    }
     return write_evaluation(evaluation, plan.task, condition.prompting.shots, folder, facts)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,7 +153,7 @@ def test_a_file_that_is_not_whole_or_not_gguf(
     with pytest.raises(UserError, match=message) as caught:
         load_model(str(path))
     assert caught.value.where == str(path)
-    assert not list((cache / "models").glob("*-*/")) if cache.exists() else True
+    assert not list(cache.glob("models/*/"))
 
 
 def test_a_file_that_is_not_there() -> None:
@@ -172,4 +171,3 @@ def test_the_cached_model_is_the_file_tensor_for_tensor(smollm2: Any) -> None:
     state = smollm2.model.state_dict()
     assert state.keys() == direct.keys()
     assert all(torch.equal(state[name], tensor) for name, tensor in direct.items())
-    assert os.path.getsize(file) < 200e6

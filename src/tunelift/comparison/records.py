@@ -113,7 +113,7 @@ def _condition_line(condition: ConditionScore, width: int, scale: float) -> str:
     line = f"  {condition.name:<{width}}  {condition.score * scale:6.1f}"
     line += f"  ({interval.low * scale:.1f} to {interval.high * scale:.1f})" if interval else "  (no interval)"
     counts = [(condition.unparsed, "not parsed"), (condition.truncated, "cut off")]
-    notes = [f"{count} answers {what}" for count, what in counts if count]
+    notes = [f"{count} {'answer' if count == 1 else 'answers'} {what}" for count, what in counts if count]
     return line + (f"  {', '.join(notes)}" if notes else "")
 
 

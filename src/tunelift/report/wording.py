@@ -86,7 +86,7 @@ def notes(report: RunReport, score: ConditionScore) -> list[str]:
     """What has to be known about the answers of a condition beside its score."""
     unusable = "not one of the choices" if report.has_choices else "empty"
     counts = [(score.unparsed, unusable), (score.truncated, "cut off")]
-    return [f"{number:,} answers {what}" for number, what in counts if number]
+    return [f"{number:,} {'answer' if number == 1 else 'answers'} {what}" for number, what in counts if number]
 
 
 def confusion_name(cell: Confusion) -> str:
