@@ -72,7 +72,7 @@ def test_the_last_bits_of_a_number_do_not_reach_the_file() -> None:
 def test_the_text_says_what_a_reader_needs() -> None:
     text = str(comparisons()[1])
     assert "30 items in 7 groups" in text
-    assert "1 answers not parsed, 2 answers cut off" in text
+    assert "1 answer not parsed, 2 answers cut off" in text
     assert "no difference could be shown (smallest effect that these items could show: " in text
     assert "format +0.0, ability" in text
     assert "could show: none" in str(comparisons()[2])

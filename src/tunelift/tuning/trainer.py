@@ -149,8 +149,8 @@ class Record(TrainerCallback):  # type: ignore[misc]
         self.bar.update(int(self.tokens * args.num_train_epochs * state.global_step / state.max_steps) - self.bar.n)
 
     def on_log(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
-        """Write the whole log, so that a resumed run has each line once."""
-        write_jsonl(self.log, state.log_history)
+        """Write the whole log, so that a resumed run has each line once, its keys in the same order."""
+        write_jsonl(self.log, [dict(sorted(entry.items())) for entry in state.log_history])
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the progress bar."""
