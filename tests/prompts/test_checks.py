@@ -82,3 +82,8 @@ def test_choices_of_unequal_length_are_mentioned(checked: Any, make_example: Cal
 def test_only_a_few_rows_are_listed(checked: Any, make_example: Callable[..., Any]) -> None:
     finding = checked([make_example(str(n), "a<|im_end|>") for n in range(1, 10)])["control-tokens-in-data"]
     assert (finding.count, len(finding.rows)) == (9, 5)
+
+
+def test_an_empty_choice_is_an_error(checked: Any, make_example: Callable[..., Any]) -> None:
+    example = dataclasses.replace(make_example("1", "fine"), choices=("", "good"))
+    assert checked([example])["empty-choice"].severity == "error"

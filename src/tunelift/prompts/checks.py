@@ -87,6 +87,9 @@ def _answers(style: PromptStyle, examples: list[Example], places: dict[str, str]
     found = _finding("answer-cut-off", "warning", message, "raise generation_kwargs.max_gen_toks", ids, places)
     choices = sorted({choice for example in examples for choice in example.choices or ()})
     sizes = {choice: len(completion_ids(style, choice)) for choice in choices[:100]}
+    if 0 in sizes.values():
+        message = "a choice is empty; it has no token that could be answered or scored"
+        found.append(Finding("empty-choice", "error", message, 1, "word every choice in doc_to_choice"))
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{choice} {size}" for choice, size in sizes.items())
         message = f"choices differ in their number of tokens ({listed}); summed log-probability favours the shorter"
