@@ -5,6 +5,7 @@ gemma_tokenizer session  that of bundled/gemma3-270m with our default chat templ
 smollm2         session  the whole of it in float32, loaded from the cache once: leave it as it is
 tiny_model      session  tiny_model(architecture, vocabulary=128, dtype=float32): a fresh random two-layer model, the
                          same weights at every call; llama, qwen2, qwen3, gemma3_text (sliding window 32), gpt2
+tiny_folder     session  a folder with such a model and the real tokenizer, as a user would have one
 language_model  session  language_model(model, tokenizer): the two as the rest of the program takes them
 cache           test     an empty cache of the test's own; its folder
 task_file       test     task_file(**keys): a data file of 90 rows in three classes and a task file for it; its path
@@ -103,6 +104,14 @@ def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None)
         torch.manual_seed(7)
         model = AutoModelForCausalLM.from_config(config, dtype=dtype or torch.float32)
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    make_tiny_model("llama", vocabulary=len(tokenizer)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,18 +76,9 @@ def runnable() -> Iterator[Any]:
             yield pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
 
 
-@pytest.fixture(scope="session")
-def small_model(tokenizer: Any, tiny_model: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model of two layers, with the tokenizer and therefore the prompts of the bundled one."""
-    folder = tmp_path_factory.mktemp("models") / "small"
-    tiny_model("llama", vocabulary=len(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.parametrize("name", runnable())
-def test_a_page_can_be_followed(name: str, small_model: Path, tmp_path: Path) -> None:
-    follow(name, tmp_path, str(small_model))
+def test_a_page_can_be_followed(name: str, tiny_folder: Path, tmp_path: Path) -> None:
+    follow(name, tmp_path, str(tiny_folder))
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.pipeline import Plan, check, make_plan, record_facts, tune, tuning_report
+from tunelift.pipeline import Plan, check, make_plan, prepare, tune, tuning_report
 from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids
 
 # Enough to see a wrong export; each takes a forward pass of two models.
@@ -54,10 +54,7 @@ def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Chec
         UserError: A finding makes the run meaningless.
     """
     with open_store(folder) as store:
-        task = load_task(recipe.task)
-        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, task, base)
-        record_facts(store, plan, base)
+        plan, _ = prepare(store, recipe, accept_terms)
         findings = check(store, plan)
         prompts = {"training": plan.training, **plan.prompts}
         return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
@@ -66,10 +63,7 @@ def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Chec
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
     """Check and tuning of `run` alone; returns what `TuningReport` holds."""
     with open_store(folder) as store:
-        task = load_task(recipe.task)
-        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, task, base)
-        record_facts(store, plan, base)
+        plan, base = prepare(store, recipe, accept_terms)
         check(store, plan)
         tune(store, plan, base)
         return tuning_report(store) or {}

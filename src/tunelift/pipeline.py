@@ -85,10 +85,7 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         UserError: The user has to change something: recipe, data, model or machine.
     """
     with open_store(folder) as store:
-        task = load_task(recipe.task)
-        base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-        plan = make_plan(recipe, task, base)
-        record_facts(store, plan, base)
+        plan, base = prepare(store, recipe, accept_terms)
         findings = check(store, plan)
         for name, condition in recipe.conditions.items():
             if condition.system in ("majority", "tfidf"):
@@ -106,6 +103,15 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         comparison = compare_conditions(store, plan, samples)
         diagnosis = diagnose_errors(store, plan, samples, comparison)
         return report(store, plan, findings, samples, comparison, diagnosis)
+
+
+def prepare(store: RunStore, recipe: Recipe, accept_terms: bool) -> tuple[Plan, LanguageModel]:
+    """Read task, model and data, and enter into the run directory what the run depends on."""
+    task = load_task(recipe.task)
+    base = load_model(recipe.model, recipe.tune.precision, accept_terms)
+    plan = make_plan(recipe, task, base)
+    record_facts(store, plan, base)
+    return plan, base
 
 
 def make_plan(recipe: Recipe, task: Task, base: LanguageModel) -> Plan:

@@ -16,17 +16,8 @@ WORDS = {
 }
 
 
-@pytest.fixture(scope="session")
-def tiny_model_folder(tokenizer: Any, tiny_model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small random model with a real tokenizer, as a user would have one in a folder."""
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    tiny_model("llama", vocabulary=len(tokenizer)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
-def project(tmp_path: Path, tiny_model_folder: Path) -> Callable[..., Path]:
+def project(tmp_path: Path, tiny_folder: Path) -> Callable[..., Path]:
     """A folder with data, task and recipe; returns the path of the recipe."""
 
     def make(rows: int = 140, **tune: Any) -> Path:
@@ -51,7 +42,7 @@ generation_kwargs: {max_gen_toks: 4}
         )
         settings = {"epochs": 2, "batch_size": 8, "learning_rate": 0.01, "checkpoint_steps": 2, **tune}
         (tmp_path / "recipe.yaml").write_text(
-            f"model: {tiny_model_folder}\ntask: task.yaml\ntune: {json.dumps(settings)}\n", encoding="utf-8"
+            f"model: {tiny_folder}\ntask: task.yaml\ntune: {json.dumps(settings)}\n", encoding="utf-8"
         )
         return tmp_path / "recipe.yaml"
 

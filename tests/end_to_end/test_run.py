@@ -90,14 +90,12 @@ def test_the_resolved_recipe_repeats_the_run_from_anywhere(
     assert (finished / "comparison.json").read_bytes() == (tmp_path / "again" / "comparison.json").read_bytes()
 
 
-def test_the_adapter_loads_in_peft_and_equals_ours(finished: Path, tiny_model_folder: Path) -> None:
+def test_the_adapter_loads_in_peft_and_equals_ours(finished: Path, tiny_folder: Path) -> None:
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    plain = PeftModel.from_pretrained(
-        AutoModelForCausalLM.from_pretrained(tiny_model_folder), finished / "model"
-    ).eval()
+    plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_folder), finished / "model").eval()
     ours = load_model(str(finished), "float32")
     ids = torch.tensor([[5, 6, 7, 8]])
     assert torch.equal(plain(ids).logits, ours.model(ids).logits)
@@ -106,7 +104,7 @@ def test_the_adapter_loads_in_peft_and_equals_ours(finished: Path, tiny_model_fo
         for name, weight in load_file(finished / "model" / "adapter_model.safetensors").items()
         if "lora_B" in name
     )
-    assert ours.tokenizer.chat_template == load_model(str(tiny_model_folder)).tokenizer.chat_template
+    assert ours.tokenizer.chat_template == load_model(str(tiny_folder)).tokenizer.chat_template
 
 
 def test_the_comparison_of_two_files_equals_that_of_the_run(finished: Path) -> None:

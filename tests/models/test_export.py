@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,6 @@ from tunelift.prompts.chat import default_chat_template, encode_chat
 TURNS = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好 <|im_end|> is it good?"}]
 PROMPTS = [list(range(50, 50 + length)) for length in (3, 7, 20)]
 CHOICES = [[[token] for token in range(40, 80)], [], [[90, 91], [60, 70], [80]]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost such small models more than they give."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -25,17 +25,6 @@ ANSWERS = {
 SYSTEM = "Answer as you were taught."
 
 
-@pytest.fixture(scope="package", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost such small models more than they give."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="session")
 def answers() -> dict[str, str]:
     return ANSWERS
