@@ -81,7 +81,8 @@ def forward(
     cache = DynamicCache(config=model.config)
     if prefix_length:
         prefix = torch.tensor([list(sequences[0][:prefix_length])], device=device)
-        model(input_ids=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        # Without the output projection, whose logits nobody needs here.
+        model.get_decoder()(input_ids=prefix, past_key_values=cache, use_cache=True)
         cache.batch_repeat_interleave(rows)
     output = model(
         input_ids=token_ids.to(device),
