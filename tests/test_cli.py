@@ -71,7 +71,7 @@ def test_a_wrong_task(
     recipe = recipe_file()
     task = task_file(doc_to_txt="{{text}}")
     number = task.read_text().splitlines().index("doc_to_txt: '{{text}}'") + 1
-    line = fails(capsys, "check", recipe, "--output", tmp_path / "run")
+    line = fails(capsys, "check", recipe)
     assert line.startswith(f'{task}:{number}: unknown key "doc_to_txt" - did you mean "doc_to_text"?')
     line = fails(capsys, "evaluate", "--model", "no/model", "--tasks", task)
     assert line.startswith(f"{task}:{number}: unknown key")
@@ -83,7 +83,7 @@ def test_a_wrong_task(
 def test_an_unknown_model(
     capsys: pytest.CaptureFixture[str], recipe_file: Callable[..., Path], tmp_path: Path, model: str
 ) -> None:
-    line = fails(capsys, "check", recipe_file(model=model), "--output", tmp_path / "run")
+    line = fails(capsys, "check", recipe_file(model=model))
     assert line.startswith(f"{model}: ")
     line = fails(capsys, "evaluate", "--model", model, "--tasks", tmp_path / "task.yaml")
     assert line.startswith(f"{model}: ")
@@ -140,15 +140,46 @@ def test_files_that_cannot_be_compared(capsys: pytest.CaptureFixture[str], tmp_p
 
 def test_the_summary_of_a_finished_run_is_shown_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     files = {"model/README.md": "", "report.html": "", "summary.txt": ""}
-    stages = {"report": {"inputs": "", "files": files}}
+    stages = {"report": {"inputs": "", "files": files, "replaced": []}}
     (tmp_path / "run.json").write_text(json.dumps({"format": 1, "stages": stages}))
     (tmp_path / "summary.txt").write_text("tweets · 400 test items\n", encoding="utf-8")
     assert main(["report", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "tweets · 400 test items\n"
+    assert capsys.readouterr().out == f"tweets · 400 test items\nreport: {tmp_path}/report.html\n"
+
+
+def test_a_model_is_evaluated_into_a_folder_of_its_name(
+    capsys: pytest.CaptureFixture[str], task_file: Callable[..., Path], tiny_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    path = task_file()
+    rows = [{"text": f"{n**9} {n**8 % 1009} {n**7}", "label": ["negative", "neutral"][n % 2]} for n in range(90)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    arguments = ["--model", f"{tiny_folder}//", "--tasks", str(path), "--limit", "5", "--output_path", str(tmp_path)]
+    assert main(["evaluate", *arguments, "--log_samples"]) == 0
+    assert "tiny · tiny 0-shot: 5 items, acc " in capsys.readouterr().out
+    (file,) = tmp_path.glob("*/results_*.json")
+    record = json.loads(file.read_text())
+    assert file.parent.name == record["model_name_sanitized"]
+    assert record["n-samples"] == {"tiny": {"original": 30, "effective": 5}}
+    (samples,) = file.parent.glob("samples_tiny_*.jsonl")
+    positions = [json.loads(line)["doc_id"] for line in samples.read_text().splitlines()]
+    assert len(set(positions)) == 5
+    assert max(positions) < 30
+    assert positions != list(range(5))
+
+
+def test_prompts_that_do_not_fit_are_not_answered(
+    capsys: pytest.CaptureFixture[str], task_file: Callable[..., Path], tiny_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    path = task_file(split={"train": 1, "validation": 1, "test": 6}, doc_to_text="word " * 700 + "{{text}}")
+    arguments = ["--model", str(tiny_folder), "--tasks", str(path), "--output_path", str(tmp_path / "results")]
+    assert main(["evaluate", *arguments]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: task tiny: tiny 0-shot prompts are longer than the model's context of 512 tokens")
+    assert not (tmp_path / "results").exists()
 
 
 def test_errors_of_the_system_are_one_line_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    stages = {"report": {"inputs": "", "files": {"summary.txt": "gone"}}}
+    stages = {"report": {"inputs": "", "files": {"summary.txt": "gone"}, "replaced": []}}
     (tmp_path / "run.json").write_text(json.dumps({"format": 1, "stages": stages}))
     line = fails(capsys, "report", tmp_path)
     assert line.startswith(f"{tmp_path}/summary.txt: No such file or directory - check the path")

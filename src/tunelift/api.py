@@ -5,23 +5,34 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveInt
+
 from tunelift.comparison.compare import compare as compare_samples
 from tunelift.comparison.records import Comparison
 from tunelift.core.cache import cache_folder
-from tunelift.core.errors import UserError, nearest
+from tunelift.core.config import argument_places, build
 from tunelift.core.files import content_hash
-from tunelift.core.recipe import Prompting, Recipe, Tune, load_recipe
-from tunelift.core.records import Example
-from tunelift.core.seeds import generator
-from tunelift.data.examples import load_examples
+from tunelift.core.recipe import Prompting, Recipe, Tune, change_recipe, load_recipe
+from tunelift.core.records import Splits
+from tunelift.data.checks import check_answers, refuse_errors
+from tunelift.data.examples import draw_positions, load_examples
 from tunelift.data.tasks import Task, load_task
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model
 from tunelift.models.load import LanguageModel, load_model
-from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompt
+from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompts
+from tunelift.prompts.checks import check_prompts
 from tunelift.report.record import RunReport
+from tunelift.tuning.checkpoints import remove_checkpoints
 from tunelift.tuning.tune import tune_model
 
 __all__ = ["compare", "evaluate", "load_model", "load_task", "run", "tune"]
+
+
+class _Asked(Prompting):
+    """What `evaluate` asks: a prompting, and of which items."""
+
+    limit: PositiveInt | None
+    seed: int
 
 
 def tune(
@@ -41,26 +52,28 @@ def tune(
         The tuned model.
 
     Raises:
-        UserError: A setting is unknown or has the wrong type.
+        UserError: A setting is unknown or has the wrong type, or data or prompts make tuning meaningless.
 
     Example:
         >>> base = load_model("bundled/smollm2-135m-instruct")  # doctest: +SKIP
         >>> tuned = tune(base, load_task("task.yaml"), epochs=2)  # doctest: +SKIP
     """
-    unknown = [name for name in settings if name not in Tune.model_fields]
-    if unknown:
-        raise UserError(f"tune({unknown[0]}=...)", "is not a setting", nearest(unknown[0], Tune.model_fields))
-    chosen = Tune.model_validate(settings)
+    chosen = build(Tune, settings, "tune()", argument_places("tune", settings))
     data = load_examples(task, cache_folder() / "splits")
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
-    training = [training_prompt(style, example, []) for example in data.splits.train]
-    validation = [training_prompt(style, example, []) for example in data.splits.validation]
+    training = training_prompts(style, data.splits.train)
+    validation = training_prompts(style, data.splits.validation)
+    splits = Splits(data.splits.train, data.splits.validation, [])
+    examples = [*splits.train, *splits.validation]
+    prompt_findings = check_prompts(style, examples, training + validation, {}, model.context)
+    refuse_errors([*data.findings, *check_answers(splits), *prompt_findings], f"task {task.task}")
     prompts = [prompt.token_ids for prompt in training + validation]
     key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])
     target = Path(folder) if folder else cache_folder() / "tuned" / key[:16]
     if folder or not (target / "model" / "tuning.json").is_file():
         copy = load_model(model.name, chosen.precision, accept_terms=True)
         tune_model(copy, training, validation, chosen, seed, target)
+        remove_checkpoints(target)
     return load_model(str(target / "model"), chosen.precision, accept_terms=True)
 
 
@@ -87,21 +100,23 @@ def evaluate(
 
     Returns:
         The samples with their scores; ``print`` shows the means.
+
+    Raises:
+        UserError: An argument has the wrong type or range, or data or prompts make the scores meaningless.
     """
-    prompting = Prompting.model_validate(
-        {"shots": (task.num_fewshot or 0) if shots is None else shots, "select": select}
-    )
+    shots = (task.num_fewshot or 0) if shots is None else shots
+    arguments = {"shots": shots, "select": select, "limit": limit, "seed": seed}
+    asked = build(_Asked, arguments, "evaluate()", argument_places("evaluate", arguments))
     data = load_examples(task, cache_folder() / "splits")
-    items = draw_items(data.splits.test, limit, seed)
+    test = data.splits.test
+    positions = draw_positions(len(test), asked.limit, asked.seed)
+    items = [test[position] for position in positions]
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
-    prompts = answer_prompts(style, prompting, items, data.splits.train, seed)
-    name = condition or f"{Path(model.name).name} {prompting.shots}-shot"
-    return evaluate_model(model, style, items, prompts, name)
-
-
-def draw_items(items: list[Example], limit: int | None, seed: int) -> list[Example]:
-    """All items, or a seeded random subset that is the same for every condition."""
-    return generator(seed, "limit").sample(items, limit) if limit and limit < len(items) else items
+    prompts = answer_prompts(style, asked, items, data.splits.train, asked.seed)
+    name = condition or f"{Path(model.name).name} {asked.shots}-shot"
+    prompt_findings = check_prompts(style, items, [], {name: prompts}, model.context)
+    refuse_errors([*check_answers(Splits([], [], test)), *prompt_findings], f"task {task.task}")
+    return evaluate_model(model, style, test, positions, prompts, name)
 
 
 def compare(baseline: Evaluation, candidate: Evaluation, *, seed: int = 7) -> Comparison:
@@ -122,7 +137,13 @@ def run(
         recipe: A recipe, or the path of a recipe file.
         folder: The run directory; by default ``runs/NAME``.
         accept_terms: The user accepts the terms of use of a bundled model that has such.
-        **overrides: Top-level keys of the recipe, for example ``seed=8``.
+        **overrides: Values that replace top-level keys of the recipe, for example ``seed=8``.
+
+    Returns:
+        The report, which also stands in the run directory.
+
+    Raises:
+        UserError: The user has to change something: recipe, data, model or machine.
     """
     from tunelift import pipeline
     from tunelift.cli import run_name
@@ -131,5 +152,6 @@ def run(
         name = Path(recipe.task).stem
     else:
         name = run_name(Path(recipe))
-        recipe = load_recipe(Path(recipe), [f"{key}={value}" for key, value in overrides.items()])
+        recipe = load_recipe(Path(recipe))
+    recipe = change_recipe(recipe, overrides, "run")
     return pipeline.run(recipe, Path(folder) if folder else Path("runs") / name, accept_terms)

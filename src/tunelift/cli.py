@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         return int(options.call(options) or EXIT_DONE)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
+        goes_on = any(verb in arguments[:1] for verb in ("run", "tune"))
+        print("stopped; the same command goes on from here" if goes_on else "stopped", file=sys.stderr)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -98,10 +99,13 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key: --set tune.epochs=3"
     )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FOLDER", help="run directory (default: runs/NAME of the recipe)"
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
 
 
 def _recipe_and_folder(options: argparse.Namespace) -> tuple[Any, Path]:
@@ -118,7 +122,9 @@ def run_name(recipe: Path) -> str:
 
 def _add_run(verbs: Any) -> None:
     summary = "the whole loop: check, baselines, tuning, evaluation, comparison, report"
-    _add_recipe(_verb(verbs, "run", _run, summary))
+    parser = _verb(verbs, "run", _run, summary)
+    _add_recipe(parser)
+    _add_output(parser)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -128,7 +134,10 @@ def _run(options: argparse.Namespace) -> None:
     from tunelift.report.summary import summary_text
 
     result = run(recipe, folder, options.accept_terms)
-    print(json.dumps(result.comparison.to_dict(), ensure_ascii=False) if options.json else summary_text(result))
+    if options.json:
+        print(json.dumps(result.comparison.to_dict(), ensure_ascii=False))
+    else:
+        print(f"{summary_text(result)}\nreport: {folder}/report.html")
 
 
 def _add_check(verbs: Any) -> None:
@@ -136,12 +145,12 @@ def _add_check(verbs: Any) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    recipe, folder = _recipe_and_folder(options)
     quiet_libraries()
     from tunelift.commands import check_only
+    from tunelift.core.recipe import load_recipe
     from tunelift.report.preview import check_text
 
-    checked = check_only(recipe, folder, options.accept_terms)
+    checked = check_only(load_recipe(options.recipe, options.set), options.accept_terms)
     if options.json:
         print(json.dumps(checked.to_dict(), ensure_ascii=False))
     else:
@@ -149,7 +158,9 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _add_tune(verbs: Any) -> None:
-    _add_recipe(_verb(verbs, "tune", _tune, "only check and tuning of a recipe"))
+    parser = _verb(verbs, "tune", _tune, "only check and tuning of a recipe")
+    _add_recipe(parser)
+    _add_output(parser)
 
 
 def _tune(options: argparse.Namespace) -> None:
@@ -183,7 +194,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     results = evaluate_files(
         options.model,
-        [Path(task) for task in options.tasks.split(",")],
+        [Path(task.strip()) for task in options.tasks.split(",")],
         shots=options.num_fewshot,
         limit=options.limit,
         folder=options.output_path,
@@ -221,7 +232,7 @@ def _report(options: argparse.Namespace) -> None:
     from tunelift.core.store import read_store
 
     read_store(options.run).files("report")  # refuses a run that is not finished
-    print((options.run / "summary.txt").read_text(encoding="utf-8"), end="")
+    print((options.run / "summary.txt").read_text(encoding="utf-8") + f"report: {options.run}/report.html")
 
 
 def _add_export(verbs: Any) -> None:

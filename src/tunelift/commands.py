@@ -9,16 +9,18 @@ from typing import Any
 
 from tunelift.api import evaluate
 from tunelift.core.files import read_json
+from tunelift.core.progress import say
 from tunelift.core.recipe import Recipe, load_recipe
 from tunelift.core.records import Finding, Prompt, as_dict
 from tunelift.core.store import open_store, read_store
+from tunelift.data.checks import refuse_errors
 from tunelift.data.tasks import load_task
 from tunelift.evaluation.evaluate import Evaluation
-from tunelift.evaluation.results import write_evaluation
+from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.pipeline import Plan, check, make_plan, prepare, tune, tuning_report
-from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids
+from tunelift.pipeline import Plan, check, find_faults, make_plan, prepare, record_facts, tune, tuning_report
+from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids, stop_strings
 
 # Enough to see a wrong export; each takes a forward pass of two models.
 EXPORT_ITEMS = 100
@@ -47,24 +49,25 @@ class Checked:
         return {"counts": self.counts, "findings": [as_dict(finding) for finding in self.findings]}
 
 
-def check_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> Checked:
-    """The first stage of `run` alone.
+def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
+    """What `run` would notice before it begins; nothing is written.
 
     Raises:
         UserError: A finding makes the run meaningless.
     """
-    with open_store(folder) as store:
-        plan, _ = prepare(store, recipe, accept_terms)
-        findings = check(store, plan)
-        prompts = {"training": plan.training, **plan.prompts}
-        return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
+    plan, _ = prepare(recipe, accept_terms)
+    findings = find_faults(plan)
+    refuse_errors(findings, recipe.task)
+    prompts = {"training": plan.training, **plan.prompts}
+    return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
 
 
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
     """Check and tuning of `run` alone; returns what `TuningReport` holds."""
     with open_store(folder) as store:
-        plan, base = prepare(store, recipe, accept_terms)
+        plan, base = prepare(recipe, accept_terms)
         check(store, plan)
+        record_facts(store, plan, base)
         tune(store, plan, base)
         return tuning_report(store) or {}
 
@@ -99,10 +102,11 @@ def serve(name: str, host: str, port: int, accept_terms: bool = False) -> None:
         server.serve(name, host, port, accept_terms)
         return
     task = load_task(load_recipe(Path(name) / "recipe.yaml").task)
-    until = task.generation_kwargs.until
-    stop = (until,) if isinstance(until, str) else tuple(until)
-    # A description that is filled in for each row cannot stand before a conversation.
-    system = task.description if task.description and "{" not in task.description else None
+    system = task.description or None
+    if any(opening in task.description for opening in ("{{", "{%", "{#")):
+        say(f"task {task.task}: its description is filled in for each row, so answers are given without it")
+        system = None
+    stop = stop_strings(task, task.render == "chat")
     server.serve(name, host, port, accept_terms, system, task.generation_kwargs.max_gen_toks, stop)
 
 
@@ -144,7 +148,7 @@ def evaluate_files(
     """
     loaded = [load_task(path) for path in tasks]
     model = load_model(model_name, accept_terms=accept_terms)
-    target = folder / "".join("__" if letter in '"<>:/|\\?*[]' else letter for letter in model_name)
+    target = folder / sanitise(model_name)
     results = []
     for task in loaded:
         chosen = task.model_copy(update={"render": "chat"}) if chat else task

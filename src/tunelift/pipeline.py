@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,27 @@ from tunelift.comparison.compare import compare
 from tunelift.comparison.records import Comparison
 from tunelift.core import hardware
 from tunelift.core.cache import cache_folder
-from tunelift.core.errors import UserError
 from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
 from tunelift.core.progress import say
 from tunelift.core.recipe import Condition, Recipe, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
-from tunelift.core.seeds import generator
 from tunelift.core.store import RunStore, open_store
-from tunelift.data.checks import check_examples
-from tunelift.data.examples import LoadedTask, load_examples
+from tunelift.data.checks import check_examples, refuse_errors
+from tunelift.data.examples import LoadedTask, draw_positions, load_examples
 from tunelift.data.tasks import Task, dump_task, load_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.baselines import fit_majority, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.models.load import LanguageModel, load_model
-from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompt
+from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompts
 from tunelift.prompts.checks import check_prompts
 from tunelift.report.html import render_html
 from tunelift.report.markdown import model_card, render_markdown
 from tunelift.report.record import RunReport
 from tunelift.report.summary import summary_text
-from tunelift.tuning.tune import tune_model
+from tunelift.tuning.checkpoints import remove_checkpoints
+from tunelift.tuning.tune import check_tunable, tune_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,8 @@ class Plan:
         recipe: The recipe.
         task: The task.
         data: The examples of the task.
-        items: The test items, the same for every condition.
+        positions: Which items of the test split are asked, the same for every condition.
+        items: These items.
         style: How prompts are rendered.
         training: Prompts with answers to tune on.
         validation: The same for measuring the loss.
@@ -62,6 +62,7 @@ class Plan:
     recipe: Recipe
     task: Task
     data: LoadedTask
+    positions: list[int]
     items: list[Example]
     style: PromptStyle
     training: list[Prompt]
@@ -85,16 +86,18 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         UserError: The user has to change something: recipe, data, model or machine.
     """
     with open_store(folder) as store:
-        plan, base = prepare(store, recipe, accept_terms)
+        plan, base = prepare(recipe, accept_terms)
         findings = check(store, plan)
+        record_facts(store, plan, base)
         for name, condition in recipe.conditions.items():
             if condition.system in ("majority", "tfidf"):
                 answer_classically(store, plan, name, condition)
         for name, condition in recipe.conditions.items():
             if condition.system == "base":
                 answer(store, plan, name, condition, base)
-        if any(condition.system == "tuned" for condition in recipe.conditions.values()):
+        if has_tuned(recipe):
             tune(store, plan, base)
+            del base  # used up, and the tuned model takes as much memory again
             tuned = load_model(str(folder / "model"), recipe.tune.precision, accept_terms)
             for name, condition in recipe.conditions.items():
                 if condition.system == "tuned":
@@ -105,38 +108,49 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         return report(store, plan, findings, samples, comparison, diagnosis)
 
 
-def prepare(store: RunStore, recipe: Recipe, accept_terms: bool) -> tuple[Plan, LanguageModel]:
-    """Read task, model and data, and enter into the run directory what the run depends on."""
+def has_tuned(recipe: Recipe) -> bool:
+    """Whether any condition asks for the tuned model."""
+    return any(condition.system == "tuned" for condition in recipe.conditions.values())
+
+
+def prepare(recipe: Recipe, accept_terms: bool) -> tuple[Plan, LanguageModel]:
+    """Read task, model and data; the model is the untuned one."""
     task = load_task(recipe.task)
     base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-    plan = make_plan(recipe, task, base)
-    record_facts(store, plan, base)
-    return plan, base
+    return make_plan(recipe, task, base), base
 
 
 def make_plan(recipe: Recipe, task: Task, base: LanguageModel) -> Plan:
     """Read the data of the task, draw the test items, and render every prompt of the run."""
     data = load_examples(task, cache_folder() / "splits")
-    items = data.splits.test
-    if recipe.limit and recipe.limit < len(items):
-        items = generator(recipe.seed, "limit").sample(items, recipe.limit)
+    positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
+    items = [data.splits.test[position] for position in positions]
     style = PromptStyle(task, base.tokenizer, chat=task.render == "chat")
     prompts = {
         name: answer_prompts(style, condition.prompting, items, data.splits.train, recipe.seed)
         for name, condition in recipe.conditions.items()
         if condition.system in ("base", "tuned")
     }
-    training = [training_prompt(style, example, []) for example in data.splits.train]
-    validation = [training_prompt(style, example, []) for example in data.splits.validation]
-    return Plan(recipe, task, data, items, style, training, validation, prompts, base.context)
+    training = training_prompts(style, data.splits.train)
+    validation = training_prompts(style, data.splits.validation)
+    return Plan(recipe, task, data, positions, items, style, training, validation, prompts, base.context)
 
 
 def record_facts(store: RunStore, plan: Plan, base: LanguageModel) -> None:
-    """Enter into the run directory what the run depends on."""
-    write_text(store.folder / "task.yaml", dump_task(plan.task))
+    """Enter into the run directory what the run depends on; results that depended on something else are outdated."""
     model = Path(plan.recipe.model)
     paths = {"task": "task.yaml", "model": str(model.resolve()) if model.exists() else plan.recipe.model}
-    write_text(store.folder / "recipe.yaml", dump_recipe(plan.recipe.model_copy(update=paths)))
+    texts = {
+        "task.yaml": dump_task(plan.task),
+        "recipe.yaml": dump_recipe(plan.recipe.model_copy(update=paths)),
+    }
+    files = [store.folder / name for name in texts]
+    if any(not file.is_file() or file.read_text(encoding="utf-8") != texts[file.name] for file in files):
+        gone = {name for name in store.record["stages"] if name.startswith("conditions/")}
+        gone -= {f"conditions/{name}" for name in plan.recipe.conditions}
+        store.forget([*gone, "comparison", "diagnosis", "report"])
+    for file in files:
+        write_text(file, texts[file.name])
     packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")
     store.update(
         seed=plan.recipe.seed,
@@ -158,37 +172,36 @@ def determinism() -> dict[str, list[str]]:
     return {"repeatable": same, "not repeatable": other}
 
 
+def find_faults(plan: Plan) -> list[Finding]:
+    """Look at data and prompts before anything expensive happens."""
+    splits = replace(plan.data.splits, test=plan.items)
+    examples = [*splits.train, *splits.validation, *splits.test]
+    return [
+        *plan.data.findings,
+        *check_examples(splits, plan.task),
+        *check_prompts(plan.style, examples, plan.training + plan.validation, plan.prompts, plan.context),
+    ]
+
+
 def check(store: RunStore, plan: Plan) -> list[Finding]:
-    """Look at data and prompts before anything expensive happens.
+    """Write down what the checks notice, and say what the user should know of.
 
     Raises:
         UserError: A finding makes the run meaningless.
     """
     path = store.folder / "check.json"
+    findings = find_faults(plan)
+    content = {"counts": plan.data.counts, "findings": [as_dict(finding) for finding in findings]}
+    refuse_errors(findings, plan.recipe.task)
+    if has_tuned(plan.recipe):
+        check_tunable(plan.training, plan.validation)
 
     def work() -> list[Path]:
-        splits = plan.data.splits
-        examples = [*splits.train, *splits.validation, *splits.test]
-        findings = [
-            *plan.data.findings,
-            *check_examples(splits, plan.task),
-            *check_prompts(plan.style, examples, plan.training + plan.validation, plan.prompts, plan.context),
-        ]
-        write_json(path, {"counts": plan.data.counts, "findings": [as_dict(finding) for finding in findings]})
+        write_json(path, content)
         return [path]
 
-    data = [plan.data.hash, plan.data.counts, [as_dict(finding) for finding in plan.data.findings]]
-    prompts = [prompts_hash(part) for part in (plan.training, plan.validation, *plan.prompts.values())]
-    store.stage("check", [__version__, data, prompts, plan.context], work)
-    findings = [Finding(**{**row, "rows": tuple(row["rows"])}) for row in read_json(path)["findings"]]
+    store.stage("check", [__version__, content], work)
     for finding in findings:
-        if finding.severity == "error":
-            rows = (
-                f" ({', '.join(finding.rows)}{', ...' if finding.count > len(finding.rows) else ''})"
-                if finding.rows
-                else ""
-            )
-            raise UserError(plan.recipe.task, f"{finding.message}: {finding.count} rows{rows}", finding.remedy)
         if finding.severity == "warning":
             say(f"check: {finding.message} ({finding.count}) - {finding.remedy}")
     return findings
@@ -206,24 +219,22 @@ def answer_classically(store: RunStore, plan: Plan, name: str, condition: Condit
         else:
             held_out = (validation, [example.target for example in splits.validation])
             predict = fit_tfidf(train, targets, held_out, plan.task.language, plan.recipe.seed)
-        evaluation = evaluate_predictor(predict, plan.task, plan.items, items, name)
+        evaluation = evaluate_predictor(predict, plan.task, splits.test, plan.positions, items, name)
         return _write(store, plan, evaluation, condition)
 
-    store.stage(
-        f"conditions/{name}", [__version__, plan.data.hash, _ids(plan), condition.model_dump(), plan.recipe.seed], work
-    )
+    store.stage(f"conditions/{name}", [*_asked(plan), condition.model_dump(), plan.recipe.seed], work)
 
 
 def answer(store: RunStore, plan: Plan, name: str, condition: Condition, model: LanguageModel) -> None:
     """Answer the items with a language model."""
+    test = plan.data.splits.test
 
     def work() -> list[Path]:
-        evaluation = evaluate_model(model, plan.style, plan.items, plan.prompts[name], name)
+        evaluation = evaluate_model(model, plan.style, test, plan.positions, plan.prompts[name], name)
         return _write(store, plan, evaluation, condition)
 
-    generation = plan.task.generation_kwargs.model_dump()
-    inputs = [__version__, plan.data.hash, model.fingerprint, prompts_hash(plan.prompts[name]), generation]
-    store.stage(f"conditions/{name}", inputs, work)
+    computed = [model.fingerprint, str(model.model.dtype), plan.style.tokenizer.chat_template]
+    store.stage(f"conditions/{name}", [*_asked(plan), *computed, prompts_hash(plan.prompts[name])], work)
 
 
 def tune(store: RunStore, plan: Plan, base: LanguageModel) -> None:
@@ -236,7 +247,10 @@ def tune(store: RunStore, plan: Plan, base: LanguageModel) -> None:
         return [store.folder / "log.jsonl", *written]
 
     prompts = [prompts_hash(plan.training), prompts_hash(plan.validation)]
-    store.stage("tune", [__version__, base.fingerprint, prompts, recipe.tune.model_dump(), recipe.seed], work)
+    settings = recipe.tune.model_dump(exclude={"checkpoint_steps"})
+    inputs = [__version__, base.fingerprint, str(base.model.dtype), prompts, settings, recipe.seed]
+    store.stage("tune", inputs, work)
+    remove_checkpoints(store.folder)
 
 
 def condition_samples(store: RunStore, name: str) -> list[Sample]:
@@ -275,12 +289,13 @@ def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]
     """Say where the last condition still fails, and what follows for the next round."""
     path = store.folder / "diagnosis.json"
     train_counts = dict(Counter(example.target for example in plan.data.splits.train))
+    tuning = tuning_report(store) if has_tuned(plan.recipe) else None
 
     def work() -> list[Path]:
-        write_json(path, diagnose(samples, comparison, tuning_report(store), train_counts).to_dict())
+        write_json(path, diagnose(samples, comparison, tuning, train_counts).to_dict())
         return [path]
 
-    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning_report(store), train_counts], work)
+    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning, train_counts], work)
     return Diagnosis.from_dict(read_json(path))
 
 
@@ -301,7 +316,7 @@ def report(
         comparison=comparison,
         diagnosis=diagnosis,
         findings=findings,
-        tuning=tuning_report(store),
+        tuning=tuning_report(store) if has_tuned(plan.recipe) else None,
         seconds_per_1000={name: _seconds_per_1000(store, name) for name in samples},
         samples=samples,
         facts=store.record | {"recipe": dump_recipe(plan.recipe)},
@@ -322,7 +337,8 @@ def report(
         return [store.folder / name for name in pages]
 
     stages = {name: entry["files"] for name, entry in store.record["stages"].items() if name != "report"}
-    store.stage("report", [__version__, stages], work)
+    facts = {name: fact for name, fact in result.facts.items() if name != "stages"}
+    store.stage("report", [__version__, result.name, facts, stages], work)
     return result
 
 
@@ -352,14 +368,15 @@ def _questions(plan: Plan, examples: list[Example]) -> list[str]:
     return [question_text(plan.task, example) for example in examples]
 
 
-def _ids(plan: Plan) -> list[str]:
-    return [example.id for example in plan.items]
+def _asked(plan: Plan) -> list[Any]:
+    """What every condition's answers depend on: the whole task, its data, and which items are asked."""
+    return [__version__, dump_task(plan.task), plan.data.hash, [example.id for example in plan.items]]
 
 
 def _write(store: RunStore, plan: Plan, evaluation: Evaluation, condition: Condition) -> list[Path]:
     folder = store.folder / "conditions" / evaluation.condition
     recorded = store.record["stages"].get(f"conditions/{evaluation.condition}", {"files": {}})["files"]
-    for file in folder.glob("*"):
+    for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
         if file.relative_to(store.folder).as_posix() not in recorded:
             file.unlink()  # left by a run that was killed before it could enter it
     asked = evaluation.condition in plan.prompts and plan.style.chat

@@ -85,6 +85,17 @@ def test_clear_differences_are_not_doubted() -> None:
     assert "could be shown" not in text
 
 
+def test_a_difference_at_the_level_itself_is_shown() -> None:
+    comparison = comparisons()[0]
+    (contrast,) = comparison.contrasts
+    at_level, above = (
+        str(replace(comparison, contrasts=(replace(contrast, result=replace(contrast.result, p=p)),)))
+        for p in (0.05, 0.0501)
+    )
+    assert "no difference could be shown" not in at_level
+    assert "no difference could be shown" in above
+
+
 def test_scores_beyond_one_are_not_percentages() -> None:
     conditions = {"a": make("a", [3.0, 5.0, 4.0], choices=None), "b": make("b", [7.0, 8.0, 9.5], choices=None)}
     assert "b vs a: +4.2 (" in str(compare(conditions, [("b", "a")], "t", 1))

@@ -60,6 +60,15 @@ def test_a_good_file_is_read_with_its_defaults(tmp_path: Path) -> None:
         ("required: [a]\n", "a.yaml:1: \"required\" is ['a'], but input should be a valid string"),
         ("required: a\ninner: 5\n", 'a.yaml:2: "inner" is 5, but input should be a valid dictionary'),
         ("required: a\ninner:\n  names:\n    - x\n    - {}\n", 'a.yaml:5: "inner.names.1" is {}, but'),
+        (
+            "required: a\ninner: {names: [x, yes]}\n",
+            'a.yaml:2: "inner.names.1" is True, but input should be a valid string - put it in quotes',
+        ),
+        ("required: 1.5\n", 'a.yaml:1: "required" is 1.5, but input should be a valid string - put it in quotes'),
+        (
+            "required: 2026-01-02\n",
+            'a.yaml:1: "required" is datetime.date(2026, 1, 2), but input should be a valid string - put it',
+        ),
         ("required: a\nmany: {1: {}}\n", 'a.yaml:2: "many.1" is 1, but input should be a valid string'),
         ("1: a\nrequired: a\n", 'a.yaml: "1" is 1, but keys should be strings'),
         (f"required: a\nrate: {'x' * 999}\n", f'a.yaml:2: "rate" is \'{"x" * 58}…, but'),

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
-from tunelift.core.recipe import Condition, Lora, Method, Prompting, Recipe, dump_recipe, load_recipe
+from tunelift.core.recipe import (
+    Condition,
+    Full,
+    Lora,
+    Method,
+    Prompting,
+    Recipe,
+    Tune,
+    change_recipe,
+    dump_recipe,
+    load_recipe,
+)
 
 START = "model: m\ntask: task.yaml\n"
 
@@ -80,10 +91,19 @@ def test_without_conditions_all_built_in_ones_are_run(tmp_path: Path) -> None:
         ("conditions: {1: {}}\n", ':3: "conditions.1'),
         ("conditions: [tuned]\n", ":3: \"conditions\" is ['tuned'], but"),
         ("conditions: {}\n", ':3: "conditions" is empty - name at least one condition'),
-        ("conditions:\n  ../x: {system: base}\n", ':4: "conditions.../x" cannot name a directory - use letters'),
-        ("conditions:\n  a b: {system: base}\n", ':4: "conditions.a b" cannot name a directory'),
-        ("conditions:\n  .x: {system: base}\n", ':4: "conditions..x" cannot name a directory'),
-        ("conditions:\n  '': {system: base}\n", ':4: "conditions." cannot name a directory'),
+        ("conditions:\n  ../x: {system: base}\n", ':4: "conditions.../x" cannot name a file - use letters'),
+        ("conditions:\n  a b: {system: base}\n", ':4: "conditions.a b" cannot name a file'),
+        ("conditions:\n  .x: {system: base}\n", ':4: "conditions..x" cannot name a file'),
+        ("conditions:\n  '': {system: base}\n", ':4: "conditions." cannot name a file'),
+        (f"conditions:\n  {'x' * 151}: {{system: base}}\n", f':4: "conditions.{"x" * 151}" cannot name a file'),
+        ("conditions:\n  tfidf: {shots: 4}\n", ':4: "conditions.tfidf" takes no shots and no select - tfidf is not'),
+        ("conditions:\n  majority: {select: bm25}\n", ':4: "conditions.majority" takes no shots and no select - maj'),
+        ("conditions:\n  x: {system: tfidf, prompting: {shots: 1}}\n", ':4: "conditions.x" takes no shots and no sel'),
+        ("tune:\n  epochs: yes\n", ':4: "tune.epochs" is True, but input should not be a boolean - YAML reads yes'),
+        ("tune:\n  method: {lora: {rank: on}}\n", ':4: "tune.method.lora.rank" is True, but input should not be a b'),
+        ("tune:\n  learning_rate: yes\n", ':4: "tune.learning_rate" is True, but input should not be a boolean'),
+        ("limit: yes\n", ':3: "limit" is True, but input should not be a boolean'),
+        ("tune: {method: {lora: {target_modules: []}}}\n", ':3: "tune.method.lora.target_modules" is [], but list'),
         ("tune: {method: {lora: {}, full: {}}}\n", ':3: "tune.method" needs exactly one method - write "lora: {ra'),
         ("tune: {method: {}}\n", ':3: "tune.method" needs exactly one method'),
         ("tune:\n  method:\n    lora:\n      rang: 4\n", ':6: unknown key "tune.method.lora.rang" - did you mean "ran'),
@@ -135,6 +155,30 @@ def test_overrides_change_single_keys(tmp_path: Path) -> None:
         load(tmp_path, "", "conditions.few-shot.shotz=3")
 
 
+def test_keys_are_changed_as_data(tmp_path: Path) -> None:
+    recipe = load(tmp_path, "limit: 5\nconditions: {tfidf: {}, few-shot: {shots: 2}}\ntune: {epochs: 4}\n")
+    assert change_recipe(recipe, {}, "run") == recipe
+    changed = change_recipe(recipe, {"limit": None, "tune": {"method": {"lora": None, "full": {}}}}, "run")
+    assert (changed.limit, changed.tune) == (None, Tune(method=Method(full=Full())))
+    assert changed.conditions == recipe.conditions
+    assert recipe.limit == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"limit": 10, "sed": 4}, 'run(sed=...): unknown key "sed" - did you mean "seed"?'),
+        ({"limit": -1}, 'run(limit=...): "limit" is -1, but input should be greater than 0'),
+        ({"tune": {"method": {"lora": {"rnk": 3}}}}, 'run(tune=...): unknown key "tune.method.lora.rnk" - did you'),
+        ({"conditions": {"tunned": {}}}, 'run(conditions=...): "conditions.tunned" is not a built-in condition'),
+    ],
+)
+def test_wrong_changes_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        change_recipe(load(tmp_path), changes, "run")
+    assert str(caught.value).startswith(message)
+
+
 def test_every_default_is_visible_in_the_dumped_recipe(tmp_path: Path) -> None:
     dumped = yaml.safe_load(dump_recipe(load(tmp_path)))
 
@@ -155,7 +199,9 @@ def test_every_default_is_visible_in_the_dumped_recipe(tmp_path: Path) -> None:
 
 
 PROMPTINGS = st.builds(Prompting, shots=st.integers(0, 20), select=st.sampled_from(["random", "balanced", "bm25"]))
-CONDITIONS = st.builds(Condition, system=st.sampled_from(["majority", "tfidf", "base", "tuned"]), prompting=PROMPTINGS)
+CONDITIONS = st.builds(Condition, system=st.sampled_from(["base", "tuned"]), prompting=PROMPTINGS) | st.builds(
+    Condition, system=st.sampled_from(["majority", "tfidf"])
+)
 NAMES = st.text("abc19-_", min_size=1) | st.sampled_from(["零样本", "few-shot", "tuned"])
 
 

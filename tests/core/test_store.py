@@ -164,3 +164,49 @@ def test_facts_are_entered_beside_the_stages(tmp_path: Path) -> None:
 
 def test_the_time_in_file_names_is_written_as_the_harness_does() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{6}", timestamp())
+
+
+def test_what_a_kill_left_beside_a_new_result_is_removed_next_time(tmp_path: Path) -> None:
+    with open_store(tmp_path / "run") as store:
+        old, new = Work(store, "samples_1.jsonl"), Work(store, "samples_2.jsonl")
+        store.stage("one", 1, old)
+        store.stage("one", 2, new)
+        write_text(old.path, "not yet removed when the run was killed\n")
+    with open_store(tmp_path / "run") as store:
+        store.stage("one", 2, new)
+    assert new.calls == 1
+    assert not old.path.exists()
+    assert new.path.exists()
+
+
+def test_a_forgotten_stage_is_gone_with_its_files(tmp_path: Path) -> None:
+    with open_store(tmp_path / "run") as store:
+        one, two = Work(store, "1.txt"), Work(store, "2.txt")
+        store.stage("one", 1, one)
+        store.stage("two", 1, two)
+        store.forget(["one", "never there"])
+        assert not one.path.exists()
+        assert store.files("two") == [two.path]
+    with pytest.raises(UserError, match='stage "one" is not finished'):
+        read_store(tmp_path / "run").files("one")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "x",
+        {"files": {}, "replaced": []},
+        {"inputs": "x", "replaced": []},
+        {"inputs": "x", "files": []},
+        {"inputs": "x", "files": {"../other.txt": "hash"}, "replaced": []},
+        {"inputs": "x", "files": {}, "replaced": ["/etc/passwd"]},
+    ],
+)
+def test_an_edited_entry_is_refused(tmp_path: Path, entry: Any) -> None:
+    with open_store(tmp_path / "run") as store:
+        store.stage("one", 1, Work(store))
+        store.record["stages"]["one"] = entry
+        store.save()
+    with pytest.raises(UserError, match="is damaged or of another version"):
+        read_store(tmp_path / "run")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
-from tunelift.core.templating import render
+from tunelift.core.templating import needed_fields, render, render_list, used_fields
 
 FIELDS = {"text": "hello", "label": 1, "names": ["a", "b"], "more": {"inner": "x"}, "nothing": None}
 
@@ -28,6 +28,7 @@ FIELDS = {"text": "hello", "label": 1, "names": ["a", "b"], "more": {"inner": "x
         ("{{text.replace('l', 'L')|replace('h', 'H')}}", "HeLLo"),
         ("{{nothing is none and label >= 0.5}}", "True"),
         ("{{nothing or 'default'}}{{missing|default('gone')}}", "defaultgone"),
+        ("{{label == 1}} {{label / 2}}", "True 0.5"),
     ],
 )
 def test_what_tasks_need_is_rendered(template: str, rendered: str) -> None:
@@ -51,6 +52,13 @@ def test_a_field_is_inserted_as_it_is(text: str) -> None:
         ("{{text|no_such}}", "here: the template cannot be rendered: No filter named 'no_such'"),
         ("{{1 / 0}}", "here: the template fails on this row: division by zero"),
         ("{{text + label}}", "here: the template fails on this row: "),
+        ("{{names}}", 'here: field "names" holds not one text but ["a", "b"] - take one text out of it, for'),
+        ("names", 'here: field "names" holds not one text but ["a", "b"] - take'),
+        ("{{more}}", 'here: field "more" holds not one text but {"inner": "x"} - take one text out of it, for'),
+        ("{{names[:1]}}", 'here: an expression of the template holds not one text but ["a"] - take'),
+        ("Say {{nothing}}.", 'here: field "nothing" is empty (null) - fill it in, or leave such rows out with'),
+        ("nothing", 'here: field "nothing" is empty (null)'),
+        ("{{text.strip}}", "here: an expression of the template holds not one text but "),
         ("{{label.strip()}}", "here: the template uses a field that is not there ("),
         ("{% include 'other' %}", "here: the template fails on this row: no loader"),
         ("{{" + "(" * 500 + "1" + ")" * 500 + "}}", "here: the template cannot be rendered: "),
@@ -138,3 +146,29 @@ def test_the_same_row_gives_the_same_text() -> None:
     """A filter that draws at random would change the examples from run to run."""
     with pytest.raises(UserError, match=re.escape("No filter named 'random'")):
         render("{{ names|random }}", FIELDS, "here")
+
+
+def test_a_template_of_a_list_inserts_lists_and_no_null() -> None:
+    assert render_list("{{names + [text]}}", FIELDS, "here") == "['a', 'b', 'hello']"
+    with pytest.raises(UserError, match=r'^here: field "nothing" is empty \(null\)'):
+        render_list('["{{text}}", "{{nothing}}"]', FIELDS, "here")
+
+
+@pytest.mark.parametrize(
+    ("template", "used", "needed"),
+    [
+        ("{{a}} {{b.inner[c]|trim}}", {"a", "b", "c"}, {"a", "b", "c"}),
+        ("{% if a %}{{b}}{% else %}{{c}}{% endif %}{{d if e else f}}", set("abcdef"), {"a", "e"}),
+        ("{% for x in a %}{{x}}{{b}}{% endfor %}{% set y = c %}{{y}}", {"a", "b", "c"}, {"a", "c"}),
+        ("{{a|default('')|trim}}{{b is defined and c}}{{d or e}}{{f|d('')}}", set("abcdef"), {"d"}),
+        ("{% for i in range(3) %}{{i}}{% endfor %} a {{'b'}}", set(), set()),
+    ],
+)
+def test_fields_of_a_template(template: str, used: set[str], needed: set[str]) -> None:
+    assert (used_fields(template, "here"), needed_fields(template, "here")) == (used, needed)
+
+
+@pytest.mark.parametrize("template", ["{{text}", "{{text!}}", "{{text}} {# comment", "{{text|no_such}}"])
+def test_fields_of_a_malformed_template(template: str) -> None:
+    with pytest.raises(UserError, match=r"^here: the template cannot be rendered: "):
+        needed_fields(template, "here")

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from tunelift.core.records import Example, Source, Splits
-from tunelift.data.checks import check_examples
+from tunelift.core.errors import UserError
+from tunelift.core.records import Example, Finding, Source, Splits
+from tunelift.data.checks import check_examples, refuse_errors
 from tunelift.data.tasks import Task
 
 CHOICES = ("no", "yes")
@@ -88,8 +89,9 @@ def test_texts():
     assert (repeated.severity, repeated.rows) == ("warning", ("test.jsonl:4",))
 
 
-def test_repeated_choice():
-    test = part("test", ["a", "b"] * 100, ("a", "a", "b"))
+@pytest.mark.parametrize("choices", [("a", "a", "b"), ("a", "A", "b"), ("a", "b", "b."), ("a", "“ｂ”", "b")])
+def test_repeated_choice(choices):
+    test = part("test", ["a", "b"] * 100, choices)
     found = check_examples(Splits([], [], test), task())
     assert [(item.check, item.count) for item in found] == [("repeated-choice", 200)]
 
@@ -122,6 +124,24 @@ def test_split_for_demonstrations_beside_a_training_split():
     keys = {"training_split": "train", "test_split": "test"}
     assert list(check(task=task(fewshot_split="dev", **keys))) == ["fewshot-split"]
     assert check(task=task(fewshot_split="train", **keys)) == {}
+
+
+def test_an_error_is_refused_with_its_rows():
+    found = check_examples(Splits(part("train", ["no"] * 20), [], part("test", ["yes", ""] * 100)), task())
+    with pytest.raises(UserError) as caught:
+        refuse_errors(found, "task.yaml")
+    rows = ", ".join(f"test.jsonl:{number}" for number in (2, 4, 6, 8, 10))
+    what = f"rows have an empty answer (100 rows: {rows}, ...)"
+    assert str(caught.value) == f"task.yaml: {what} - fill them in or remove them"
+    few = Finding("few-test-items", "error", "so few test items", 4, "add some")
+    with pytest.raises(UserError, match=r"^t: so few test items \(4\) - add some$"):
+        refuse_errors([few], "t")
+
+
+def test_warnings_are_not_refused():
+    findings = check_examples(Splits([], [], part("test", ["no", "yes"] * 20)), task())
+    assert [finding.severity for finding in findings] == ["warning"]
+    refuse_errors(findings, "t")
 
 
 def test_errors_come_first():

@@ -70,7 +70,7 @@ def test_counts_add_up_and_conditions_are_counted(pool):
     ]
     with pytest.raises(UserError, match='no row to test on meets the condition "n > 9"'):
         load_examples(pool_task(pool, where="n > 9"))
-    with pytest.raises(UserError, match=r"pool.jsonl:1: where: .*'m' is undefined.*5 more rows"):
+    with pytest.raises(UserError, match=r'task t: where: no row has the field "m"'):
         load_examples(pool_task(pool, where="m > 9"))
 
 

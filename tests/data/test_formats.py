@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pandas
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,6 +92,21 @@ def test_parquet_rows_are_plain_data(tmp_path):
     assert [row.source.row for row in rows] == [1, 2]
 
 
+def test_a_number_that_json_does_not_have_is_null_in_parquet(tmp_path):
+    table = pyarrow.table({"a": [0.5, float("nan"), float("inf")]})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert [row.fields["a"] for row in read_file(tmp_path / "a.parquet").rows] == [0.5, None, None]
+
+
+def test_a_long_text_is_read_from_csv_and_the_limit_of_the_process_stays(tmp_path):
+    before = csv.field_size_limit()
+    rows = [{"text": "x" * 200_000, "label": "1"}]
+    assert [row.fields for row in read_file(write(tmp_path / "a.csv", csv_text(rows))).rows] == rows
+    with pytest.raises(UserError, match="is malformed"):
+        read_file(write(tmp_path / "b.csv", 'text\n"open\n'))
+    assert csv.field_size_limit() == before
+
+
 def test_all_bad_lines_are_one_error_at_the_first(tmp_path):
     lines = ['{"a": 1}', '{"a": 1', "[1]", '{"a": 1}', '{"a": "\\ud83d"}', "text"]
     path = write(tmp_path / "a.jsonl", "\n".join(lines))
@@ -111,11 +127,15 @@ def test_all_bad_lines_are_one_error_at_the_first(tmp_path):
         ("a.jsonl", "[1, 2]\n", 1, "not a JSON object"),
         ("a.jsonl", '{"a": "\\ud83d"}', 1, "lone surrogate"),
         ("a.jsonl", "[" * 100_000, 1, "is not JSON"),
+        ("a.jsonl", '{"a": 1}\n{"a": NaN}', 2, "NaN and infinite numbers are not"),
+        ("a.jsonl", '{"a": [{"b": -Infinity}]}', 1, "NaN and infinite numbers are not"),
+        ("a.jsonl", '{"a": 1e999}', 1, "NaN and infinite numbers are not"),
+        ("a.json", '[{"a": 1},\n {"a": Infinity}]', 2, "NaN and infinite numbers are not"),
         ("a.json", '[{"a": 1},\n {"a" 2}]', 2, "is not JSON"),
         ("a.json", '[{"a": 1}, 3]', 2, "not a JSON object but 3"),
         ("a.json", '{"rows":\n [{"a": 1}]}', None, "holds one object, not a list of rows"),
         ("a.json", '{"a": 1}\n{"a" 2}', 2, "is not JSON"),
-        ("a.tsv", "text\tlabel\nx\n", 2, "has 1 columns, but the header has 2"),
+        ("a.tsv", "text\tlabel\nx\n", 2, "has 1 column, but the header has 2"),
         ("a.jsonl", b'{"a": "x"}\n{"a": "\xe9"}\n', 2, "is not UTF-8"),
         ("a.csv", "text\n很好".encode("gb18030"), 2, "is not UTF-8"),
         ("a.csv", "text\nx".encode("utf-16"), 1, "UTF-16"),

@@ -7,7 +7,7 @@ from tunelift.core.errors import UserError
 from tunelift.core.records import Source
 from tunelift.data.formats import Row
 from tunelift.data.reader import each_row, make_reader, without_words
-from tunelift.data.tasks import Task
+from tunelift.data.tasks import Task, load_task
 
 
 def read(fields, **keys):
@@ -101,10 +101,15 @@ def test_what_is_not_a_list_of_choices(options):
         (
             [{"q": "1", "a": "x"}, {"q": "2", "a": None}],
             {"doc_to_target": "a"},
-            r':2: doc_to_target: field "a" is missing',
+            r':2: doc_to_target: field "a" is empty \(null\)',
         ),
-        ([{"q": "1", "a": None}], {}, r":1: doc_to_target: the answer is missing \(null\)"),
-        ([{"q": "1", "a": ["x"]}], {"doc_to_target": "a"}, r":1: doc_to_target: holds not one answer"),
+        ([{"q": "1", "a": None}], {}, r':1: doc_to_target: field "a" is empty \(null\)'),
+        (
+            [{"q": "1", "a": ["x"]}],
+            {"doc_to_target": "a"},
+            r':1: doc_to_target: field "a" holds not one text but \["x"\]',
+        ),
+        ([{"q": "1", "a": ["x"]}], {}, r':1: doc_to_target: field "a" holds not one text but \["x"\]'),
         ([{"q": "1", "a": "x"}], {"group_by": "b"}, r':1: group_by: field "b" is missing'),
         (
             [{"q": "1", "a": "Yes"}],
@@ -131,6 +136,58 @@ def test_a_misspelt_field_is_not_a_constant_text(key):
         UserError, match=f'{key}: "question" is neither a field nor a template - did you mean "questions"'
     ):
         read([{"questions": "?", "a": "x", "q": ""}], **{key: "question"})
+
+
+CONVERSATION = [{"from": "human", "value": "How?"}, {"from": "gpt", "value": "So."}]
+
+
+@pytest.mark.parametrize("template", ["q", "{{q}}", "Say:\n\n{{q}}"])
+@pytest.mark.parametrize("value", [None, CONVERSATION, CONVERSATION[0]])
+def test_a_question_is_text(template, value):
+    rows = [Row({"q": "?", "a": "x"}, Source("d", 1)), Row({"q": value, "a": "x"}, Source("d", 2))]
+    reader = make_reader(Task(task="t", dataset_path="x", doc_to_text=template, doc_to_target="a"), rows)
+    for work in (reader.question, reader.content):
+        with pytest.raises(UserError, match=r'^d:2: doc_to_text: field "q" (is empty \(null\)|holds not one text)'):
+            each_row(rows, work)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('doc_to_text: "{{text}"', "the template cannot be rendered: "),
+        ('doc_to_text: "{{text!}}"', "the template cannot be rendered: "),
+        ('doc_to_text: "{{text}} {# comment"', "the template cannot be rendered: "),
+        ('doc_to_target: "{{label!}}"', "the template cannot be rendered: "),
+        ('doc_to_choice: "{{[label}}"', "the template cannot be rendered: "),
+        ('description: "{% if label %}"', "the template cannot be rendered: "),
+        ('where: "label >"', "the template cannot be rendered: "),
+        (
+            'doc_to_text: "Question: {text}"',
+            '"Question: {text}" is neither a field nor a template - write fields in double',
+        ),
+        ("doc_to_text: \"Question: {{'text'}}\"", "the template uses no field, so that every row asks the same"),
+        ('doc_to_text: "{{txt}}"', 'no row has the field "txt" - did you mean "text"'),
+        ("doc_to_target: lable", '"lable" is neither a field nor a template - did you mean "label"'),
+        ('doc_to_target: "{{lable}}"', 'no row has the field "lable" - did you mean "label"'),
+        ("where: lable == 1", 'no row has the field "lable" - did you mean "label"'),
+    ],
+)
+def test_a_fault_of_the_task_file_is_named_at_its_line(tmp_path, line, message):
+    key = line.partition(":")[0]
+    keys = {"doc_to_text": 'doc_to_text: "{{text}}"', "doc_to_target": "doc_to_target: label", key: line}
+    path = tmp_path / "task.yaml"
+    path.write_text("\n".join(["task: t", "dataset_path: x", *keys.values()]), encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        make_reader(load_task(path), [Row({"text": "a", "label": "b"}, Source("d", 1))])
+    number = list(keys).index(key) + 3
+    assert str(error.value).startswith(f"{path}:{number}: {key}: {message}")
+
+
+def test_a_field_that_not_every_row_needs_can_be_in_none():
+    text = "{{text}}{% if label == 'c' %}{{context}}{% endif %}{{hint|default('')}}"
+    rows = [Row({"text": "a", "label": "b"}, Source("d", 1))]
+    reader = make_reader(Task(task="t", dataset_path="x", doc_to_text=text, doc_to_target="label"), rows)
+    assert reader.question(rows[0]) == "a"
 
 
 def test_condition():

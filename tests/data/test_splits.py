@@ -102,6 +102,10 @@ def test_too_few_rows():
     with pytest.raises(UserError) as error:
         divide_pool([*pool(10), row(10, words(10)[0])], SplitSizes(train=8, validation=2, test=1), "data.csv")
     assert str(error.value).startswith("data.csv: has 9 usable rows of 11, but the splits need 11")
+    with pytest.raises(
+        UserError, match=r"has 1 usable row of 2, .* \(left out: 0 conflicting, 1 repeated, 0 near dupl"
+    ):
+        divide_pool([row(0, "same"), row(1, "same")], SplitSizes(train=1, validation=1, test=1), "data.csv")
 
 
 def test_groups_stay_on_one_side():

@@ -31,6 +31,48 @@ def test_data_files_beside_the_task_are_found_from_anywhere(tmp_path: Path) -> N
     assert files == {"test": str(tmp_path / "data.jsonl"), "train": "other.jsonl"}
 
 
+@pytest.mark.parametrize("name", ["org/toy", "../../escaped", "..", "a b", "x" * 151, "情" * 51, '""'])
+def test_a_name_that_files_cannot_bear_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r'task\.yaml:1: "task" cannot name a file - use letters'):
+        load_task(write(tmp_path, MINIMAL.replace("task: t", f"task: {name}")))
+
+
+@pytest.mark.parametrize("name", ["情感_2", "darijammlu_arabic_language_(general)", "a-b.c", "x" * 86])
+def test_names_of_the_harness_and_chinese_ones_are_taken(tmp_path: Path, name: str) -> None:
+    assert load_task(write(tmp_path, MINIMAL.replace("task: t", f"task: {name}"))).task == name
+
+
+@pytest.mark.parametrize("key", ["doc_to_target", "num_fewshot", "group_by"])
+def test_a_boolean_is_neither_number_nor_text(tmp_path: Path, key: str) -> None:
+    text = MINIMAL.replace("doc_to_target: label\n", "") if key == "doc_to_target" else MINIMAL
+    with pytest.raises(UserError, match=rf'"{key}" is True, but input should not be a boolean'):
+        load_task(write(tmp_path, f"{text}{key}: yes\n"))
+
+
+def test_keys_that_are_booleans_take_them(tmp_path: Path) -> None:
+    text = "generation_kwargs: {do_sample: no}\nmetric_list: [{metric: acc, higher_is_better: yes}]\n"
+    task = load_task(write(tmp_path, MINIMAL + text))
+    assert (task.generation_kwargs.do_sample, task.metric_list[0]["higher_is_better"]) == (False, True)
+
+
+def test_keys_of_the_harness_without_effect_are_taken(tmp_path: Path) -> None:
+    """As its arc_easy.yaml and gsm8k.yaml have them."""
+    keys = (
+        "tag: [ai2_arc]\nrepeats: 1\ndataset_kwargs: null\nshould_decontaminate: true\n"
+        'doc_to_decontamination_query: "Question: {{question}}"\n'
+        "metric_list:\n  - {metric: exact_match, ignore_case: true, regexes_to_ignore: [',', '\\$']}\n"
+    )
+    task = load_task(write(tmp_path, MINIMAL + keys))
+    assert (task.render, task.dataset_kwargs) == ("plain", {})
+
+
+@pytest.mark.parametrize("name", ["arc/arc_easy", "piqa/piqa", "sciq/sciq", "swag/swag", "commonsense_qa/default"])
+def test_task_files_of_the_harness_load(name: str) -> None:
+    harness = pytest.importorskip("lm_eval")
+    task = load_task(Path(harness.__file__).parent / "tasks" / f"{name}.yaml")
+    assert task.render == "plain"
+
+
 def test_include_takes_over_what_is_not_said_again(tmp_path: Path) -> None:
     write(tmp_path, MINIMAL + "num_fewshot: 3\n", "base.yaml")
     task = load_task(write(tmp_path, "include: base.yaml\ntask: other\n"))
@@ -45,8 +87,14 @@ def test_include_takes_over_what_is_not_said_again(tmp_path: Path) -> None:
         (MINIMAL + "process_docs: x\n", r"task\.yaml:5: .* is not supported"),
         (MINIMAL + "process_docs: !function utils.f\n", "runs Python code"),
         (MINIMAL + "include: task.yaml\n", "includes itself"),
-        (MINIMAL + "include: [a, b]\n", "must be one file name"),
-        (MINIMAL + "include: missing.yaml\n", r"missing\.yaml: file not found"),
+        (MINIMAL + "include: [a, b]\n", r'task\.yaml:5: "include" must be one file name'),
+        (
+            MINIMAL + "include: no.yaml\n",
+            r"task\.yaml:5: include: \S+no\.yaml: file not found - it is relative to this",
+        ),
+        (MINIMAL + "repeats: 8\n", r'task\.yaml:5: "repeats" is 8, but'),
+        (MINIMAL + "doc_to_choice: [yes, no, maybe]\n", r'5: "doc_to_choice\.0" is True, .* - put it in quotes$'),
+        (MINIMAL + "doc_to_choice: [1, 2]\n", r'5: "doc_to_choice\.0" is 1, .* - put it in quotes$'),
         (MINIMAL + "split: {train: 5}\n", r'key "split\.validation" is missing'),
         ("task: t\n", "is missing"),
     ],

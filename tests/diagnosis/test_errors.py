@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
 from tunelift.comparison.compare import compare
-from tunelift.core.records import Sample
+from tunelift.core.records import Example, Sample, Source
+from tunelift.data.tasks import Task
 from tunelift.diagnosis.errors import Diagnosis, confusion_table, confusions, diagnose, shared_choices
+from tunelift.evaluation.evaluate import evaluate_predictor
 
 CLASSES = ("negative", "neutral", "positive")
 
@@ -114,3 +116,16 @@ def test_choices_in_another_order_are_the_same_classes() -> None:
 def test_the_first_tuned_condition_is_studied_or_else_the_last(systems: dict[str, str], studied: str) -> None:
     samples = answers([("negative", "negative"), ("neutral", "negative")])
     assert run(samples, samples, systems).condition == studied
+
+
+def test_a_classifier_that_knows_more_classes_than_the_test_items_offer() -> None:
+    examples = [
+        Example(f"e{n}", {"text": "text"}, "negative", Source("rows.jsonl", n), ("negative", "positive"))
+        for n in range(2)
+    ]
+    task = Task(task="t", dataset_path="d", doc_to_text="text", doc_to_target="label", doc_to_choice="choices")
+    said = ["neutral", "negative"]
+    samples = evaluate_predictor(lambda texts: said, task, examples, [0, 1], ["", ""], "tuned").samples
+    found = run(samples, samples)
+    assert found.table is not None
+    assert (found.table.counts, found.unparsed) == (((1, 0, 1), (0, 0, 0)), 1)

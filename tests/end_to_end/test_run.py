@@ -15,9 +15,9 @@ from tunelift.cli import main
 from tunelift.comparison.reading import compare_files
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
-from tunelift.core.files import read_json
+from tunelift.core.files import read_json, write_json
 from tunelift.core.recipe import BUILT_IN_CONDITIONS, Condition
-from tunelift.core.store import read_store
+from tunelift.core.store import RunStore, read_store
 from tunelift.models.load import load_model
 from tunelift.pipeline import planned_contrasts
 
@@ -139,8 +139,107 @@ def test_a_prompt_longer_than_the_context_stops_the_run(project: Callable[..., P
     assert not (tmp_path / "run" / "conditions").exists()
 
 
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+UNTUNED = {"conditions": {"majority": {}, "tfidf": {}, "zero-shot": {}, "few-shot": {"shots": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Sentiment of: {{text}}", "{{text|reverse}}"),
+        ("doc_to_target: label", "doc_to_target: label\nrender: plain\ntarget_delimiter: '!'"),
+        ("max_gen_toks: 4", "max_gen_toks: 2"),
+        ("max_gen_toks: 4", "max_gen_toks: 4, until: [a]"),
+        ("[negative, neutral, positive]", "[positive, neutral, negative]"),
+        ("doc_to_target: label", "doc_to_target: label\nlanguage: zh"),
+        ("test: 40", "test: 30"),
+    ],
+)
+def test_a_change_of_the_task_changes_what_a_fresh_run_would(
+    project: Callable[..., Path], tmp_path: Path, old: str, new: str
+) -> None:
+    recipe = project()
+    run(recipe, tmp_path / "run", **UNTUNED)
+    edit(tmp_path / "task.yaml", old, new)
+    run(recipe, tmp_path / "run", **UNTUNED)
+    run(recipe, tmp_path / "fresh", **UNTUNED)
+    for condition in ("majority", "tfidf", "zero-shot", "few-shot"):
+        assert samples(tmp_path / "run", condition) == samples(tmp_path / "fresh", condition)
+
+
+def test_a_change_of_precision_changes_the_answers(project: Callable[..., Path], tmp_path: Path) -> None:
+    recipe = project(precision="float32")
+    run(recipe, tmp_path / "run", **UNTUNED)
+    recipe = project(precision="bfloat16")
+    run(recipe, tmp_path / "run", **UNTUNED)
+    run(recipe, tmp_path / "fresh", **UNTUNED)
+    assert samples(tmp_path / "run", "zero-shot") == samples(tmp_path / "fresh", "zero-shot")
+
+
+def test_a_fault_that_was_mended_is_not_found_again(project: Callable[..., Path], tmp_path: Path) -> None:
+    recipe = project()
+    edit(tmp_path / "task.yaml", "max_gen_toks: 4", "max_gen_toks: 509")
+    with pytest.raises(UserError, match="a smaller max_gen_toks"):
+        run(recipe, tmp_path / "run", **UNTUNED)
+    edit(tmp_path / "task.yaml", "max_gen_toks: 509", "max_gen_toks: 4")
+    run(recipe, tmp_path / "run", **UNTUNED)
+
+
+def test_check_and_a_refused_run_leave_a_finished_run_alone(finished: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    assert main(["check", str(tmp_path / "recipe.yaml"), "--set", "limit=39"]) == 0
+    edit(tmp_path / "task.yaml", "max_gen_toks: 4", "max_gen_toks: 509")
+    assert main(["run", str(tmp_path / "recipe.yaml"), "--output", str(finished)]) == 2
+    assert {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()} == before
+
+
+def test_a_condition_that_is_taken_out_leaves_nothing_behind(finished: Path, tmp_path: Path) -> None:
+    card = (finished / "model" / "README.md").read_text(encoding="utf-8")
+    result = run(tmp_path / "recipe.yaml", finished, conditions={"majority": {}, "zero-shot": {}})
+    assert result.tuning is None
+    assert "conditions/tuned" not in read_store(finished).record["stages"]
+    assert not list((finished / "conditions" / "tuned").glob("*"))
+    assert (
+        not (finished / "model" / "README.md").exists()
+        or (finished / "model" / "README.md").read_text(encoding="utf-8") == card
+    )
+
+
+def test_other_files_in_the_run_directory_stay(finished: Path, tmp_path: Path) -> None:
+    notes = finished / "conditions" / "majority" / "notes.txt"
+    notes.write_text("mine")
+    (finished / "conditions" / "majority" / ".hidden").mkdir()
+    run(tmp_path / "recipe.yaml", finished, limit=30)
+    assert notes.read_text() == "mine"
+
+
+def test_a_killed_stage_after_tuning_does_not_tune_again(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = project()
+    with monkeypatch.context() as patch:
+        patch.setattr("tunelift.core.store.RunStore.save", _killed_once_tuned)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr("tunelift.tuning.trainer.loss_sum", None)
+        run(recipe, tmp_path / "run", conditions={"majority": {}, "tuned": {}})
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def _killed_once_tuned(self: RunStore) -> None:
+    if "tune" in self.record["stages"]:
+        raise KeyboardInterrupt
+    write_json(self.folder / "run.json", self.record)
+
+
 def test_a_limit_draws_the_same_items_for_every_condition(project: Callable[..., Path], tmp_path: Path) -> None:
-    result = run(project(), tmp_path / "run", limit=10, conditions="{zero-shot: {}, majority: {}}")
+    result = run(project(), tmp_path / "run", limit=10, conditions={"zero-shot": {}, "majority": {}})
     assert result.comparison.items == 10
     first, second = ([row["example_id"] for row in samples(tmp_path / "run", name)] for name in result.samples)
     assert first == second

@@ -6,6 +6,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from tunelift.core.errors import UserError
 from tunelift.evaluation.baselines import fit_majority, fit_tfidf
 
 TARGETS = ["negative", "neutral", "positive"]
@@ -35,19 +36,30 @@ def test_the_majority_is_the_most_frequent_answer() -> None:
     assert fit_majority(["a"])([]) == []
 
 
+STRENGTHS = [1.0, 10.0, 100.0]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_tfidf_predicts_what_scikit_learn_does(language: str) -> None:
+@pytest.mark.parametrize(
+    ("validation", "strength"), [(rows(60, 2), 1.0), (rows(60, 5), 10.0), (rows(120, 1), 100.0), (([], []), 10.0)]
+)
+def test_tfidf_predicts_what_scikit_learn_does(
+    language: str, validation: tuple[list[str], list[str]], strength: float
+) -> None:
     """Written out without a pipeline: the strength of the regularisation is the best on the validation split."""
-    (texts, targets), validation, (unseen, _) = rows(120, 1), rows(60, 2), rows(80, 3)
+    (texts, targets), (unseen, _) = rows(120, 1), rows(80, 3)
     grams = {"analyzer": "char", "ngram_range": (1, 3)} if language == "zh" else {"ngram_range": (1, 2)}
     vectors = TfidfVectorizer(sublinear_tf=True, **grams)
     features = vectors.fit_transform(texts)
-    models = [LogisticRegression(C=strength, max_iter=2000).fit(features, targets) for strength in (1.0, 10.0, 100.0)]
-    right = [sum(model.predict(vectors.transform(validation[0])) == validation[1]) for model in models]
-    expected = models[right.index(max(right))].predict(vectors.transform(unseen))
+    models = [LogisticRegression(C=strength, max_iter=2000).fit(features, targets) for strength in STRENGTHS]
+    if validation[0]:
+        right = [sum(model.predict(vectors.transform(validation[0])) == validation[1]) for model in models]
+        assert STRENGTHS[right.index(max(right))] == strength
+    answers = [list(model.predict(vectors.transform(unseen))) for model in models]
     predict = fit_tfidf(texts, targets, validation, language, seed=7)
-    assert predict(unseen) == list(expected)
-    assert set(expected) == set(TARGETS)
+    assert predict(unseen) == answers[STRENGTHS.index(strength)]
+    assert answers[0] != answers[1] != answers[2]
+    assert set(answers[0]) == set(TARGETS)
 
 
 def test_chinese_is_counted_by_characters() -> None:
@@ -72,3 +84,9 @@ def test_answers_and_texts_not_seen_in_training() -> None:
     texts, targets = rows(30, 1)
     predict = fit_tfidf(texts, targets, (["new words"], ["another answer"]), "en", seed=-1)
     assert set(predict(["", "quite different", "好"])) <= set(TARGETS)
+
+
+def test_without_training_rows_there_is_nothing_to_fit() -> None:
+    for fit in (lambda: fit_majority([]), lambda: fit_tfidf([], [], (["x"], ["no"]), "en", seed=7)):
+        with pytest.raises(UserError, match="need training rows, and there are none - name a training_split"):
+            fit()

@@ -45,7 +45,7 @@ def run(
 ) -> tuple[Evaluation, list[Prompt]]:
     style = PromptStyle(task, loaded.tokenizer, chat)
     prompts = answer_prompts(style, Prompting(**prompting), examples[:3], examples[3:], seed=7)
-    return evaluate_model(loaded, style, examples[:3], prompts, "zero-shot"), prompts
+    return evaluate_model(loaded, style, examples[:3], range(3), prompts, "zero-shot"), prompts
 
 
 @pytest.fixture(scope="session")
@@ -106,9 +106,11 @@ def test_items_do_not_change_each_other(tiny: Any, make_task: Any, examples: lis
     """The same item alone and among others, in another order, gets the same scores and the same answer."""
     style = PromptStyle(make_task(), tiny.tokenizer)
     prompts = answer_prompts(style, Prompting(), examples, [], seed=7)
-    together = evaluate_model(tiny, style, examples[::-1], prompts[::-1], "a").samples[::-1]
-    for example, prompt, sample in zip(examples, prompts, together, strict=True):
-        alone = evaluate_model(tiny, style, [example], [prompt], "a").samples[0]
+    together = evaluate_model(tiny, style, examples, range(4, -1, -1), prompts[::-1], "a").samples[::-1]
+    for position, (prompt, sample) in enumerate(zip(prompts, together, strict=True)):
+        alone = evaluate_model(tiny, style, examples, [position], [prompt], "a").samples[0]
+        assert alone.doc_id == sample.doc_id == position
+        assert alone.example_id == examples[position].id
         assert alone.output == sample.output
         assert alone.logprobs == pytest.approx(sample.logprobs, abs=1e-5)
 
@@ -117,7 +119,8 @@ def test_a_task_without_choices_has_no_choice_scores(tiny: Any, make_task: Any, 
     task = make_task(doc_to_choice=None)
     examples = [make_example("e", "text", "free", None)]
     style = PromptStyle(task, tiny.tokenizer)
-    (sample,) = evaluate_model(tiny, style, examples, answer_prompts(style, Prompting(), examples, [], 7), "a").samples
+    prompts = answer_prompts(style, Prompting(), examples, [], 7)
+    (sample,) = evaluate_model(tiny, style, examples, [0], prompts, "a").samples
     assert (sample.choices, sample.logprobs, sample.choice_answer) == (None, None, None)
     assert list(sample.metrics) == ["acc"]
 
@@ -142,17 +145,30 @@ def test_a_plain_prompt_stops_at_the_delimiter_as_in_the_harness(tiny: Any, make
 def test_a_free_answer_may_differ_in_case_and_punctuation(make_task: Any, make_example: Any) -> None:
     examples = [make_example(f"e{n}", "text", target, None) for n, target in enumerate(["Paris", "-1", "two", "x"])]
     answers = ["paris.", "1", "Two", "y"]
-    evaluation = evaluate_predictor(lambda texts: answers, make_task(), examples, [""] * 4, "tfidf")
+    evaluation = evaluate_predictor(lambda texts: answers, make_task(), examples, range(4), [""] * 4, "tfidf")
     assert [sample.metrics for sample in evaluation.samples] == [{"acc": 1.0}, {"acc": 0.0}, {"acc": 1.0}, {"acc": 0.0}]
 
 
 def test_a_predictor_answers_every_item(make_task: Any, make_example: Any) -> None:
     examples = [make_example("a", "one", "neutral", group="g"), make_example("b", "two", "negative")]
     evaluation = evaluate_predictor(
-        lambda texts: ["neutral"] * len(texts), make_task(), examples, ["q1", "q2"], "majority"
+        lambda texts: ["neutral"] * len(texts), make_task(), examples, [0, 1], ["q1", "q2"], "majority"
     )
     assert [sample.metrics for sample in evaluation.samples] == [{"acc": 1.0}, {"acc": 0.0}]
     first = evaluation.samples[0]
     assert (first.prompt, first.output, first.answer, first.group) == ("q1", "neutral", "neutral", "g")
     assert (first.finish_reason, first.logprobs, first.tokens) == ("prediction", None, {})
     assert evaluation.model == evaluation.condition == "majority"
+
+
+def test_an_answer_that_is_none_of_an_items_choices_is_no_answer(make_task: Any, make_example: Any) -> None:
+    examples = [make_example("a", "one", "yes", ("no", "yes")), make_example("b", "two", "yes", ("yes", "maybe"))]
+    evaluation = evaluate_predictor(lambda texts: ["no", "no"], make_task(), examples, [0, 1], ["", ""], "tfidf")
+    assert [(sample.output, sample.answer) for sample in evaluation.samples] == [("no", "no"), ("no", None)]
+
+
+def test_items_are_numbered_by_their_place_in_the_test_split(make_task: Any, make_example: Any) -> None:
+    test = [make_example(f"e{n}", f"text {n}") for n in range(5)]
+    evaluation = evaluate_predictor(lambda texts: ["neutral"] * 2, make_task(), test, [3, 1], ["", ""], "majority")
+    assert [(sample.doc_id, sample.example_id) for sample in evaluation.samples] == [(3, "e3"), (1, "e1")]
+    assert evaluation.available == 5

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunelift.evaluation.parsing import normalise, parse_answer
+from tunelift.evaluation.parsing import parse_answer
 
 SENTIMENTS = ("negative", "neutral", "positive")
 REVIEWS = ("负面", "正面")
@@ -129,9 +129,3 @@ def test_an_answer_is_a_choice_or_none(output: str, choices: list[str]) -> None:
 def test_a_choice_given_exactly_is_the_answer(choices: list[str], data: st.DataObject) -> None:
     choice = data.draw(st.sampled_from(choices))
     assert parse_answer(choice, choices) == choice
-
-
-@given(st.text())
-def test_normalising_twice_changes_nothing_more(text: str) -> None:
-    once = normalise(text)
-    assert normalise(once) == once

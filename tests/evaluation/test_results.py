@@ -113,7 +113,7 @@ def ours(folder: Path, tiny: Any) -> dict[str, Any]:
         style = PromptStyle(task, tiny.tokenizer, chat=task.render == "chat")
         shown = splits.train[: keys["num_fewshot"]]
         prompts = [answer_prompt(style, item, shown) for item in splits.test]
-        evaluation = evaluate_model(tiny, style, splits.test, prompts, "tiny")
+        evaluation = evaluate_model(tiny, style, splits.test, range(len(prompts)), prompts, "tiny")
         results, samples = write_evaluation(evaluation, task, len(shown), folder / "ours" / name, {})
         made[name] = SimpleNamespace(task=task, evaluation=evaluation, results=results, samples=samples)
     return made
@@ -174,6 +174,7 @@ def test_the_results_have_every_key_of_the_harness(theirs: dict[str, Path], ours
     assert {"results", "configs", "versions", "n-shot", "higher_is_better", "n-samples", "task_hashes"} == set(by_task)
     for key in ("n-shot", "n-samples", "versions", "task_hashes"):
         assert our[key][name] == their[key][name], key
+    assert our["fewshot_as_multiturn"] == their["fewshot_as_multiturn"]
     facts = ("name", "alias", "sample_len")
     assert [our["results"][name][key] for key in facts] == [their["results"][name][key] for key in facts]
     scores = {"acc", "choice_acc"} if name.startswith("multiple_choice") else {"acc"}
@@ -267,7 +268,9 @@ def test_any_sample_survives_writing_and_reading(
 
 def test_the_numbers_of_the_results(make_task: Any, make_example: Any, tmp_path: Path) -> None:
     examples = [make_example(f"e{n}", "text", ("neutral", "negative")[n % 3 == 0]) for n in range(7)]
-    evaluation = evaluate_predictor(lambda texts: ["neutral"] * 7, make_task(), examples, ["q"] * 7, "majority")
+    evaluation = evaluate_predictor(
+        lambda texts: ["neutral"] * 7, make_task(), examples, range(7), ["q"] * 7, "majority"
+    )
     path = write_evaluation(evaluation, make_task(), 0, tmp_path, {"config": {"seed": 7}, "chat_template": "x"})[0]
     record = json.loads(path.read_text())
     right = [float(n % 3 != 0) for n in range(7)]
@@ -295,19 +298,20 @@ def test_what_was_not_parsed_or_cut_off_is_counted(make_task: Any, tmp_path: Pat
         )
         for n, (answer, reason) in enumerate(answers)
     ]
-    path = write_evaluation(Evaluation("toy", "c", "org/m", samples, 2.0), make_task(), 0, tmp_path, {})[0]
+    path = write_evaluation(Evaluation("toy", "c", "org//m", samples, 9, 2.0), make_task(), 0, tmp_path, {})[0]
     record = json.loads(path.read_text())
     assert record["counts"] == {"unparsed": 2, "truncated": 2, "prompt_tokens": 40, "completion_tokens": 6}
     assert record["seconds_per_1000_answers"] == 500
-    assert (record["model_name"], record["model_name_sanitized"]) == ("org/m", "org__m")
-    single = write_evaluation(Evaluation("toy", "c", "m", samples[:1], 2.0), make_task(), 0, tmp_path / "one", {})[0]
+    assert (record["model_name"], record["model_name_sanitized"]) == ("org//m", "org__m")
+    assert record["n-samples"]["toy"] == {"original": 9, "effective": 4}
+    single = write_evaluation(Evaluation("toy", "c", "m", samples[:1], 1, 2.0), make_task(), 0, tmp_path / "one", {})[0]
     assert json.loads(single.read_text())["results"]["toy"]["acc_stderr,none"] == "N/A"
 
 
 def test_the_hash_of_a_document_is_sha256_of_its_indented_json(
     make_task: Any, make_example: Any, tmp_path: Path
 ) -> None:
-    evaluation = evaluate_predictor(lambda texts: ["neutral"], make_task(), [make_example("e", "好")], ["q"], "m")
+    evaluation = evaluate_predictor(lambda texts: ["neutral"], make_task(), [make_example("e", "好")], [0], ["q"], "m")
     (line,) = lines(write_evaluation(evaluation, make_task(), 0, tmp_path, {})[1])
     text = '{\n  "text": "好",\n  "label": "neutral"\n}'
     assert line["doc_hash"] == hashlib.sha256(text.encode()).hexdigest()
@@ -327,7 +331,7 @@ def test_a_damaged_samples_file_is_named_with_its_line(
     make_task: Any, make_example: Any, tmp_path: Path, damage: Callable[[str], str]
 ) -> None:
     examples = [make_example(f"e{n}", "text") for n in range(2)]
-    evaluation = evaluate_predictor(lambda texts: ["neutral"] * 2, make_task(), examples, ["q"] * 2, "m")
+    evaluation = evaluate_predictor(lambda texts: ["neutral"] * 2, make_task(), examples, range(2), ["q"] * 2, "m")
     path = write_evaluation(evaluation, make_task(), 0, tmp_path, {})[1]
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(UserError, match=rf"{re.escape(path.name)}:\d+: is not a sample of tunelift"):

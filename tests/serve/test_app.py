@@ -311,6 +311,7 @@ def test_a_body_that_is_not_a_request_is_refused(url: str, body: bytes, content_
     error = json.loads(answer)["error"]
     assert (status, error["type"]) == (400, "invalid_request_error")
     assert error["message"]
+    assert ("application/json" in error["message"]) == (body == b"[1]" or content_type == "text/plain")
 
 
 def test_the_context_is_a_limit(client: openai.OpenAI, slow_url: str, endless: Any) -> None:

@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import binom
 from statsmodels.stats.power import TTestPower
 
+from tunelift.statistics.intervals import standard_error
 from tunelift.statistics.paired import compare_means, mcnemar_exact
 from tunelift.statistics.power import detectable_difference, detectable_effect, detectable_mean, mcnemar_power
+from tunelift.statistics.randomisation import flip_groups
 
 
 def exact_power(effect: float, discordance: float, n: int, alpha: float) -> float:
@@ -103,6 +105,25 @@ def test_the_grouped_effect_is_detected_about_as_often_as_promised() -> None:
     effect = np.mean([detectable_mean(draw(0.0), groups) for _ in range(30)])
     shown = [compare_means(np.zeros(100), draw(float(effect)), groups).p <= 0.05 for _ in range(150)]
     assert np.mean(shown) == pytest.approx(0.8, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[5] * groups for groups in range(6, 12)] + [[2, 4, 6, 8, 10, 12], [1, 1, 2, 2, 3, 3, 30]]
+)
+def test_few_groups_show_the_effect_four_times_in_five(sizes: list[int]) -> None:
+    """Group means are normal around the effect, with the spread that the data had."""
+    generator = np.random.default_rng(6)
+    groups, weights = np.repeat(np.arange(len(sizes)), sizes), np.array(sizes)
+    means = generator.normal(0, 1, (2000, len(sizes)))
+    error = np.linalg.norm(weights) / weights.sum()
+    pilot = means[0][groups]
+    spread = standard_error(pilot, groups)
+    effect = detectable_mean(pilot, groups)
+    assert spread is not None
+    assert effect is not None
+    lifted = means + effect * error / spread[0]
+    shown = [flip_groups(weights * row, weights, seed=0)[0] <= 0.05 and weights @ row > 0 for row in lifted]
+    assert np.mean(shown) == pytest.approx(0.8, abs=0.03)
 
 
 def test_the_entry_picks_by_the_scores() -> None:

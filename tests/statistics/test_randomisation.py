@@ -61,6 +61,11 @@ def test_fewer_than_six_groups_exclude_nothing() -> None:
     assert (p, interval) == (pytest.approx(2 / 32), None)
 
 
+def test_drawn_flips_never_give_a_p_value_of_zero() -> None:
+    p, _ = flip_groups(np.ones(60), np.ones(60), seed=0)
+    assert p == pytest.approx(1 / 20_001)
+
+
 def test_the_seed_decides() -> None:
     sums = np.random.default_rng(2).normal(0.3, 1, 40)
     first, second, other = (flip_groups(sums, np.ones(40), seed) for seed in (1, 1, 2))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from safetensors.torch import load_file
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Full, Lora, Method, Tune
 from tunelift.core.records import Prompt
-from tunelift.models.load import LanguageModel
+from tunelift.models.load import LanguageModel, load_model
 from tunelift.tuning import trainer as trainer_module
+from tunelift.tuning.checkpoints import remove_checkpoints
 from tunelift.tuning.tune import TuningReport, tune_model
 
 VOCABULARY = 64
@@ -88,6 +90,7 @@ def test_tuning_learns_and_writes_what_serving_needs(fresh: Any, tmp_path: Path,
     assert {"tokenizer.json", "generation_config.json", "tuning.json"} <= written
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in written)
     assert any((tmp_path / "tensorboard").iterdir())
+    remove_checkpoints(tmp_path)
     assert not (tmp_path / "checkpoints").exists()
     steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(steps) == report.steps
@@ -163,6 +166,49 @@ def test_tuning_stops_early_and_keeps_the_best_weights(fresh: Any, tmp_path: Pat
     assert report.steps < report.planned_steps
     assert len(losses) - 1 - best == 2
     assert report.best_step == (best + 1) * 6
+
+
+@pytest.mark.parametrize("every", [1, 4, 6])
+def test_a_run_killed_after_stopping_early_does_not_go_on(fresh: Any, tmp_path: Path, every: int) -> None:
+    stopping = settings(
+        epochs=40, learning_rate=0.5, patience=1, schedule="constant", warmup=0.0, checkpoint_steps=every
+    )
+    undisturbed = tune(fresh(), stopping, tmp_path)
+    assert undisturbed.steps < undisturbed.planned_steps
+    expected = weights(tmp_path)
+    shutil.rmtree(tmp_path / "model")
+    assert tune(fresh(), stopping, tmp_path) == undisturbed
+    again = weights(tmp_path)
+    assert all(torch.equal(expected[name], again[name]) for name in expected)
+
+
+def test_how_often_checkpoints_are_written_does_not_matter_for_going_on(
+    fresh: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        kill_at(patch, 9)
+        with pytest.raises(KilledError):
+            tune(fresh(), settings(), tmp_path)
+    (kept,) = (tmp_path / "checkpoints").glob("*/checkpoint-8")
+    with monkeypatch.context() as patch:
+        kill_at(patch, 8)
+        with pytest.raises(KilledError):
+            tune(fresh(), settings(checkpoint_steps=50), tmp_path)
+    tune(fresh(), settings(epochs=1), tmp_path)
+    assert kept.is_dir()
+
+
+@pytest.mark.parametrize("method", [LORA, Method(full=Full())], ids=["lora", "full"])
+def test_a_tuned_model_can_be_tuned_again(tmp_path: Path, tiny_folder: Path, method: Method) -> None:
+    first = tune(load_model(str(tiny_folder), "float32"), settings(epochs=4, learning_rate=2e-2), tmp_path / "first")
+    again = load_model(str(tmp_path / "first" / "model"), "float32")
+    report = tune(again, settings(method=method, epochs=1, learning_rate=1e-4), tmp_path / "second")
+    assert report.validation_losses[-1] == pytest.approx(min(first.validation_losses), rel=0.05)
+    assert min(first.validation_losses) < 0.9 * first.training_losses[0]
+    ids = torch.tensor([[5, 6, 7, 8]])
+    with torch.no_grad():
+        loaded = load_model(str(tmp_path / "second" / "model"), "float32").model(ids).logits
+        torch.testing.assert_close(loaded, again.model.eval()(ids).logits)
 
 
 def test_nothing_supervised_is_an_error(fresh: Any, tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from tunelift.core.errors import UserError, nearest
 
 Keys = tuple[str | int, ...]
-Places = dict[Keys, str]  # where each key stands: "file:line" or "--set key=value"
+Places = dict[Keys, str]  # where each key stands: "file:line", "--set key=value" or "function(key=...)"
+
+LONGEST_NAME = 150  # bytes; file systems take 255, and a time stamp and an ending are put behind it
 
 
 class Strict(BaseModel):
@@ -21,6 +25,32 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, protected_namespaces=(), allow_inf_nan=False
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_for_another_type(cls, value: Any, info: ValidationInfo) -> Any:
+        """YAML reads `epochs: yes` as a boolean, and pydantic would take that for the number 1."""
+        if isinstance(value, bool) and not _admits_booleans(cls.model_fields[str(info.field_name)].annotation):
+            message = "Input should not be a boolean - YAML reads yes, no, on and off as one; quote a text"
+            raise PydanticCustomError("boolean", message)
+        return value
+
+
+def _admits_booleans(annotation: Any) -> bool:
+    if isinstance(annotation, bool) or annotation in (bool, Any):
+        return True
+    return any(map(_admits_booleans, getattr(annotation, "__args__", ())))
+
+
+def _check_file_name(name: str) -> str:
+    allowed = all(letter.isalnum() or letter in "-_.()" for letter in name)
+    if not name or not allowed or name.startswith(".") or len(name.encode()) > LONGEST_NAME:
+        hint = f'use letters, digits, "-", "_", ".", "(" and ")", at most {LONGEST_NAME} bytes'
+        raise ValueError(f"cannot name a file - {hint}")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_check_file_name)]  # a name that becomes part of a path
 
 
 Section = TypeVar("Section", bound=Strict)
@@ -101,14 +131,28 @@ def apply_override(data: dict[str, Any], places: Places, override: str) -> None:
     places[tuple(keys)] = where
 
 
-def build(section: type[Section], data: dict[str, Any], file: Path, places: Places) -> Section:
+def argument_places(function: str, arguments: Mapping[str, Any]) -> Places:
+    """The place of every key in the keyword arguments of a function, nested ones included."""
+    places: Places = {}
+
+    def collect(value: Any, keys: Keys) -> None:
+        items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in items:
+            places[(*keys, key)] = f"{function}({(*keys, key)[0]}=...)"
+            collect(item, (*keys, key))
+
+    collect(arguments, ())
+    return places
+
+
+def build(section: type[Section], data: dict[str, Any], file: Path | str, places: Places) -> Section:
     """Check plain data against a configuration section.
 
     Args:
         section: The class to build.
         data: What was read.
         file: Named in errors where no key is.
-        places: Where the keys stand, from `read_yaml`.
+        places: Where the keys stand, from `read_yaml` or `argument_places`.
 
     Raises:
         UserError: A key is unknown or missing, or a value has the wrong type or range.
@@ -125,7 +169,7 @@ def key_error(key: str, value: object, message: str) -> ValidationError:
     return ValidationError.from_exception_data(key, [{"type": problem, "loc": (key,), "input": value}])
 
 
-def _explain(section: type[Strict], error: ValidationError, file: Path, places: Places) -> UserError:
+def _explain(section: type[Strict], error: ValidationError, file: Path | str, places: Places) -> UserError:
     """The first problem of a validation as one line; unknown keys come first, since they often cause the others."""
     problem = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     path = tuple(problem["loc"])
@@ -140,6 +184,8 @@ def _explain(section: type[Strict], error: ValidationError, file: Path, places: 
         return UserError(where, f'key "{".".join([*written, str(path[-1])])}" is missing', "add it")
     message = problem["msg"].removeprefix("Value error, ")
     what, _, hint = message.partition(" - ")
+    if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | date):
+        hint = "put it in quotes"
     if problem["type"] != "value_error":
         what = f"is {_short(problem['input'])}, but {what[0].lower()}{what[1:]}"
     return UserError(where, f'"{key}" {what}' if key else what, hint or "correct the value")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(Exception):
@@ -42,3 +44,14 @@ def shorten(items: Iterable[object], limit: int = 5) -> str:
     values = [str(item) for item in items]
     shown = ", ".join(values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
+
+
+def shorten_text(value: Any) -> str:
+    """A value as JSON, cut for an error message."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def counted(number: int, noun: str) -> str:
+    """A count and its noun, whose plural ends in "s": ``1 row``, ``1,200 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

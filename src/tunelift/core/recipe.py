@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from tunelift.core.config import Strict, apply_override, build, key_error, read_yaml
+from tunelift.core.config import FileName, Strict, apply_override, argument_places, build, key_error, read_yaml
 from tunelift.core.errors import UserError, nearest
 
 
@@ -27,7 +28,7 @@ class Lora(Strict):
     rank: PositiveInt = 16
     alpha: PositiveFloat = 32.0
     dropout: float = Field(0.0, ge=0, lt=1)
-    target_modules: list[str] | Literal["all-linear"] = "all-linear"
+    target_modules: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"] = "all-linear"
     last_layers: PositiveInt | None = None
 
 
@@ -114,6 +115,12 @@ class Condition(Strict):
     system: System
     prompting: Prompting = Prompting()
 
+    @model_validator(mode="after")
+    def _prompts_only_language_models(self) -> Condition:
+        if self.system in ("majority", "tfidf") and self.prompting != Prompting():
+            raise ValueError(f"takes no shots and no select - {self.system} is not prompted; remove them")
+        return self
+
 
 BUILT_IN_CONDITIONS: dict[str, dict[str, Any]] = {
     "majority": {"system": "majority"},
@@ -138,7 +145,7 @@ class Recipe(Strict):
 
     model: str
     task: str
-    conditions: dict[str, Condition] = Field(
+    conditions: dict[FileName, Condition] = Field(
         default_factory=lambda: {name: Condition.model_validate(spec) for name, spec in BUILT_IN_CONDITIONS.items()}
     )
     tune: Tune = Tune()
@@ -155,10 +162,7 @@ class Recipe(Strict):
 
     @field_validator("conditions")
     @classmethod
-    def _check_names(cls, value: dict[str, Condition]) -> dict[str, Condition]:
-        for name, condition in value.items():
-            if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
-                raise key_error(name, condition, 'cannot name a directory - use letters, digits, "-", "_" and "."')
+    def _check_not_empty(cls, value: dict[str, Condition]) -> dict[str, Condition]:
         if not value:
             raise ValueError("is empty - name at least one condition, for example zero-shot: {}")
         return value
@@ -201,6 +205,21 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
         where = places.get(("task",), path)
         raise UserError(where, f'task file "{recipe.task}" not found', f"paths are relative to {path.parent}")
     return recipe.model_copy(update={"task": str(task)})
+
+
+def change_recipe(recipe: Recipe, changes: Mapping[str, Any], function: str) -> Recipe:
+    """The recipe with other values under some of its top-level keys.
+
+    Args:
+        recipe: The recipe; it stays as it is.
+        changes: The keys and their values.
+        function: Whose keyword arguments these are, for errors.
+
+    Raises:
+        UserError: A key is unknown, or a value has the wrong type or range.
+    """
+    data = recipe.model_dump(by_alias=True, exclude_none=True) | dict(changes)
+    return build(Recipe, data, f"{function}()", argument_places(function, changes))
 
 
 def dump_recipe(recipe: Recipe) -> str:

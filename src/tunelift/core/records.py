@@ -80,9 +80,9 @@ class Sample:
         doc: Its fields.
         target: The reference answer.
         condition: Name of the condition.
-        prompt: The rendered prompt; empty for systems that are not language models.
+        prompt: The rendered prompt; for systems that are not language models the question alone.
         output: The raw answer.
-        answer: The parsed answer, or None when nothing could be parsed.
+        answer: The parsed answer; None when nothing could be parsed, or what was said is none of the choices.
         finish_reason: "stop" (the model ended its turn), "length" (it was cut off) or "prediction" (a classifier).
         choices: The possible answers, in the order of `logprobs`.
         logprobs: Log-probability of each choice given the prompt, in nats, summed over its tokens.

@@ -53,21 +53,30 @@ class RunStore:
         """
         key = content_hash(inputs)
         if self._is_done(name, key):
+            self._remove_replaced(name)
             return self.files(name)
         started = time.perf_counter()
-        outdated = self.record["stages"].get(name, {}).get("files", {})
+        before = self.record["stages"].get(name, {"files": {}, "replaced": []})
         files = sorted(work())
+        written = {file.relative_to(self.folder).as_posix(): file_hash(file) for file in files}
         self.record["stages"][name] = {
             "inputs": key,
-            "files": {file.relative_to(self.folder).as_posix(): file_hash(file) for file in files},
+            "files": written,
+            "replaced": sorted({*before["files"], *before["replaced"]} - written.keys()),
             "seconds": round(time.perf_counter() - started, 3),
             "peak_memory_bytes": hardware.peak_memory_bytes(),
             "finished": datetime.now().isoformat(timespec="seconds"),
         }
         self.save()
-        for file in outdated.keys() - self.record["stages"][name]["files"].keys():
-            (self.folder / file).unlink(missing_ok=True)
+        self._remove_replaced(name)
         return files
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take stages out of the record, and their files out of the run directory."""
+        entries = [self.record["stages"].pop(name) for name in names if name in self.record["stages"]]
+        self.save()
+        for entry in entries:
+            self._remove([*entry["files"], *entry["replaced"]])
 
     def files(self, name: str) -> list[Path]:
         """The current files of a finished stage.
@@ -89,6 +98,14 @@ class RunStore:
         """Write `run.json`."""
         write_json(self.folder / "run.json", self.record)
 
+    def _remove_replaced(self, name: str) -> None:
+        """Remove what an earlier result of the stage has left; done again after a kill."""
+        self._remove(self.record["stages"][name]["replaced"])
+
+    def _remove(self, files: Iterable[str]) -> None:
+        for file in files:
+            (self.folder / file).unlink(missing_ok=True)
+
     def _is_done(self, name: str, key: str) -> bool:
         entry = self.record["stages"].get(name)
         if entry is None or entry["inputs"] != key:
@@ -106,9 +123,22 @@ def read_store(folder: Path) -> RunStore:
     if not (folder / "run.json").is_file():
         raise UserError(folder, "is not a run directory (no run.json)", "name a folder that `tunelift run` has written")
     record = read_json(folder / "run.json")
-    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("stages"), dict):
+    stages = record.get("stages") if isinstance(record, dict) and record.get("format") == FORMAT else None
+    if not isinstance(stages, dict) or not all(_is_entry(entry) for entry in stages.values()):
         raise UserError(folder / "run.json", "is damaged or of another version", "use a new run directory")
     return RunStore(folder, record)
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether this is what `RunStore.stage` enters, its files inside the run directory."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("inputs"), str):
+        return False
+    files, replaced = entry.get("files"), entry.get("replaced")
+    if not isinstance(files, dict) or not isinstance(replaced, list):
+        return False
+    return all(
+        isinstance(f, str) and not Path(f).is_absolute() and ".." not in Path(f).parts for f in [*files, *replaced]
+    )
 
 
 @contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 
-from tunelift.core.errors import shorten
+from tunelift.core.errors import UserError, shorten
 from tunelift.core.records import Example, Finding, Splits
+from tunelift.core.texts import normalise_answer
 from tunelift.data.duplicates import exact_groups
 from tunelift.data.formats import Row, place
 from tunelift.data.reader import make_reader
@@ -34,9 +36,27 @@ def check_examples(splits: Splits, task: Task) -> list[Finding]:
     Returns:
         Findings, errors first.
     """
-    findings = _answers(splits) + _labels(splits) + _texts(splits, task) + _size(splits.test)
+    findings = check_answers(splits) + _labels(splits) + _texts(splits, task) + _size(splits.test)
     findings += _demonstrations(task)
     return sorted(findings, key=lambda finding: ("error", "warning", "info").index(finding.severity))
+
+
+def refuse_errors(findings: Iterable[Finding], where: object) -> None:
+    """Stop at the first finding that makes a run meaningless.
+
+    Args:
+        findings: What checks of data and prompts have noticed.
+        where: What was checked, for the error: the task.
+
+    Raises:
+        UserError: A finding has the severity "error".
+    """
+    for finding in findings:
+        if finding.severity == "error":
+            rows = ", ".join(finding.rows) + (", ..." if finding.count > len(finding.rows) else "")
+            counted = f"{finding.count} {'row' if finding.count == 1 else 'rows'}"
+            concerned = f"{counted}: {rows}" if finding.rows else finding.count
+            raise UserError(where, f"{finding.message} ({concerned})", finding.remedy)
 
 
 def _finding(check: str, severity: str, message: str, remedy: str, examples: list[Example]) -> list[Finding]:
@@ -45,8 +65,8 @@ def _finding(check: str, severity: str, message: str, remedy: str, examples: lis
     return [Finding(check, severity, message, len(examples), remedy, rows)] if examples else []
 
 
-def _answers(splits: Splits) -> list[Finding]:
-    """Answers that are empty or all the same, and choices that cannot be told apart."""
+def check_answers(splits: Splits) -> list[Finding]:
+    """Answers that are empty or all the same, and choices that cannot be told apart in what a model says."""
     everything = [*splits.train, *splits.validation, *splits.test]
     empty = [example for example in everything if not example.target.strip()]
     findings = _finding("empty-answer", "error", "rows have an empty answer", "fill them in or remove them", empty)
@@ -55,8 +75,10 @@ def _answers(splits: Splits) -> list[Finding]:
             message = f'all {name} rows have the same answer "{part[0].target[:60]}"'
             remedy = "check doc_to_target, and whether the file is sorted by answer and cut off"
             findings += _finding("single-answer", "error", message, remedy, part)
-    repeated = [item for item in everything if item.choices and len(set(item.choices)) < len(item.choices)]
-    message = "rows offer the same choice twice"
+    offered = {item.choices for item in everything if item.choices}
+    alike = {choices for choices in offered if len(set(map(normalise_answer, choices))) < len(choices)}
+    repeated = [item for item in everything if item.choices in alike]
+    message = "rows offer the same choice twice, or choices that differ only in case and punctuation"
     return findings + _finding("repeated-choice", "warning", message, "make their choices differ", repeated)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tunelift.core.errors import UserError
 from tunelift.core.files import content_hash, read_json, write_text
 from tunelift.core.records import Example, Finding, Splits, as_dict
+from tunelift.core.seeds import generator
 from tunelift.data.formats import Rows
 from tunelift.data.reader import Reader, each_row, make_reader
 from tunelift.data.sources import SPLITS, read_pool, read_splits
@@ -66,6 +67,12 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
     sizes = {split: len(plan.splits[split]) for split in SPLITS}
     read = len(rows) + sum(sum(part.dropped.values()) for part in parts.values())
     return LoadedTask(splits, plan.findings, {"read": read, **plan.counts, **sizes}, _hash(splits))
+
+
+def draw_positions(count: int, limit: int | None, seed: int) -> list[int]:
+    """Which of `count` items are used: all, or a seeded random subset that is the same for every condition."""
+    everything = range(count)
+    return generator(seed, "limit").sample(everything, limit) if limit and limit < count else list(everything)
 
 
 def _make_plan(reader: Reader, parts: dict[str, Rows]) -> Plan:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tunelift.core.errors import UserError, shorten
+from tunelift.core.errors import UserError, counted, shorten
 from tunelift.core.records import Source
 
 
@@ -88,8 +88,7 @@ def _read_json(path: Path) -> Numbered:
     except (ValueError, RecursionError) as error:
         raise UserError(path, f"is not JSON ({error})", "correct the file") from error
     rows = list(enumerate(values, start=1))
-    escapes = "\\ud" in text.lower()
-    problems = [(number, what) for number, value in rows if (what := _object_problem(value, escapes))]
+    problems = [(number, what) for number, value in rows if (what := _object_problem(value))]
     _refuse(path, problems, "record", "a .json file is a list of objects")
     return rows
 
@@ -125,7 +124,7 @@ def _parse_json_lines(path: Path, text: str) -> Numbered:
         except (ValueError, RecursionError) as error:
             problems.append((number, f"is not JSON ({error})"))
             continue
-        what = _object_problem(value, "\\ud" in line.lower())
+        what = _object_problem(value)
         if what:
             problems.append((number, what))
         else:
@@ -134,22 +133,27 @@ def _parse_json_lines(path: Path, text: str) -> Numbered:
     return rows
 
 
-def _object_problem(value: Any, escapes: bool) -> str | None:
-    """What keeps a parsed value from being a row; `escapes` says that it may hold escaped surrogates."""
+def _object_problem(value: Any) -> str | None:
+    """What keeps a parsed value from being a row."""
     if not isinstance(value, dict):
         return f"is not a JSON object but {json.dumps(value, ensure_ascii=False)[:40]}"
-    if escapes:
-        try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            return "holds half of a character (a lone surrogate such as \\ud83d)"
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "holds half of a character (a lone surrogate such as \\ud83d)"
+    except ValueError:
+        return "is not JSON (NaN and infinite numbers are not; a missing value is null)"
+    except RecursionError:
+        return "is nested too deeply"
     return None
 
 
 def _read_csv(path: Path) -> Numbered:
-    reader = csv.reader(io.StringIO(_read_text(path), newline=""), strict=True)
+    text = _read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     records = []
     begins = 1
+    limit = csv.field_size_limit(len(text))  # of the process; its default refuses long texts
     try:
         for record in reader:
             records.append((begins, record))
@@ -157,6 +161,8 @@ def _read_csv(path: Path) -> Numbered:
     except csv.Error as error:
         hint = "quote values that hold quotes or line breaks, and double their quotes; or use JSON lines"
         raise UserError(f"{path}:{begins}", f"is malformed ({error})", hint) from error
+    finally:
+        csv.field_size_limit(limit)
     return _under_header(path, records, "quote values that hold a comma")
 
 
@@ -178,7 +184,7 @@ def _under_header(path: Path, records: list[tuple[int, list[str]]], hint: str) -
         what = f"columns have the same name ({shorten(repeated)})"
         raise UserError(f"{path}:{header_line}", what, "the first line must name every column, each differently")
     problems = [
-        (number, f"has {len(record)} columns, but the header has {len(header)}")
+        (number, f"has {counted(len(record), 'column')}, but the header has {len(header)}")
         for number, record in filled[1:]
         if len(record) != len(header)
     ]
@@ -200,8 +206,8 @@ def _read_parquet(path: Path) -> Numbered:
 
 
 def plain(record: dict[str, Any]) -> dict[str, Any]:
-    """A record as JSON has it: dates, decimals and the like become text."""
-    return json.loads(json.dumps(record, default=str))
+    """A record as JSON has it: dates, decimals and the like become text, NaN and infinite numbers null."""
+    return json.loads(json.dumps(record, default=str), parse_constant=lambda name: None)
 
 
 def _read_text(path: Path) -> str:
@@ -241,8 +247,8 @@ def and_more(others: Iterable[object], unit: str) -> str:
     places = [str(other) for other in others]
     if not places:
         return ""
-    have = f"{unit} has" if len(places) == 1 else f"{unit}s have"
-    return f"; {len(places):,} more {have} the same problem ({shorten(places)})"
+    have = "has" if len(places) == 1 else "have"
+    return f"; {counted(len(places), f'more {unit}')} {have} the same problem ({shorten(places)})"
 
 
 READERS: dict[str, Callable[[Path], Numbered]] = {

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from tunelift.core.errors import UserError, nearest, shorten
+from tunelift.core.errors import UserError, counted, nearest, shorten, shorten_text
 from tunelift.core.files import content_hash
 from tunelift.core.records import Example
-from tunelift.core.templating import render
+from tunelift.core.templating import needed_fields, render, render_list, used_fields
 from tunelift.data.formats import Row, and_more, place
 from tunelift.data.tasks import Task
 
@@ -37,15 +37,15 @@ class Reader:
     def meets_condition(self, row: Row) -> bool:
         """Whether a row meets the task's ``where``."""
         condition = self.task.where
-        return condition is None or render(f"{{{{ ({condition}) }}}}", row.fields, "where") == "True"
+        return condition is None or render(_condition(condition), row.fields, "where") == "True"
 
     def question(self, row: Row) -> str:
         """What the row asks."""
-        return str(self._value("doc_to_text", self.task.doc_to_text, row))
+        return self._text("doc_to_text", self.task.doc_to_text, row)
 
     def content(self, row: Row) -> str:
         """The question without the words of its template."""
-        return str(self._value("doc_to_text", self.content_template, row))
+        return self._text("doc_to_text", self.content_template, row)
 
     def own_choices(self, row: Row) -> str:
         """The choices, where every row has its own: two questions can differ in nothing else."""
@@ -64,19 +64,23 @@ class Reader:
             group=self._group(row),
         )
 
-    def _value(self, key: str, template: str, row: Row) -> Any:
-        if template not in self.names:
-            return render(template, row.fields, key)
-        value = row.fields.get(template)
-        if value is None:
+    def _text(self, key: str, template: str, row: Row) -> str:
+        self._check_present(key, template, row)
+        return render(template, row.fields, key)
+
+    def _check_present(self, key: str, template: str, row: Row) -> None:
+        if template in self.names and template not in row.fields:
             raise UserError(key, f'field "{template}" is missing', f"this row has {shorten(row.fields, 8)}")
-        return value
 
     def _choices(self, row: Row) -> tuple[str, ...] | None:
         template = self.task.doc_to_choice
         if template is None:
             return None
-        values = template if isinstance(template, list) else _parse_list(self._value("doc_to_choice", template, row))
+        values: Any = template
+        if isinstance(template, str):
+            self._check_present("doc_to_choice", template, row)
+            own = row.fields.get(template)
+            values = _parse_list(render_list(template, row.fields, "doc_to_choice") if own is None else own)
         if not _are_texts(values):
             what = f"is not a list of choices but {shorten_text(values)}"
             raise UserError("doc_to_choice", what, "give a list, a field that holds one, or a template of one")
@@ -86,15 +90,10 @@ class Reader:
         template = self.task.doc_to_target
         if isinstance(template, int):
             return _choice_at(template, choices)
-        value = self._value("doc_to_target", template, row)
-        if isinstance(value, list | dict):
-            hint = f'take one text out of it, for example doc_to_target: "{{{{ {template}[0] }}}}"'
-            raise UserError("doc_to_target", f"holds not one answer but {shorten_text(value)}", hint)
-        if isinstance(value, int) and choices:
-            return _choice_at(_unambiguous(value, choices), choices)
-        text = str(value)
-        if text == "None" and None in row.fields.values():
-            raise UserError("doc_to_target", "the answer is missing (null)", "every row needs an answer")
+        text = self._text("doc_to_target", template, row)
+        number = row.fields.get(template)
+        if isinstance(number, int) and choices:
+            return _choice_at(_unambiguous(number, choices), choices)
         if choices is None or text in choices:
             return text
         if text.isdecimal() and not any(choice.isdecimal() for choice in choices):
@@ -116,21 +115,48 @@ def make_reader(task: Task, rows: Iterable[Row]) -> Reader:
     """A reader for these rows.
 
     Raises:
-        UserError: A key of the task is neither a template nor a field of any row.
+        UserError: A template is malformed or needs a field that no row has, a key is neither a template nor a field
+            of any row, or all questions are the same. The key's place in the task file is named.
     """
     names = frozenset(name for row in rows for name in row.fields)
-    target, choices = task.doc_to_target, task.doc_to_choice
-    templates: dict[str, Any] = {"doc_to_text": task.doc_to_text}
-    if isinstance(target, str) and not target.isdecimal():
-        templates["doc_to_target"] = target
-    if isinstance(choices, str) and not choices.startswith("["):
-        templates["doc_to_choice"] = choices
-    for key, template in templates.items():
-        if "{" not in template and template not in names:
-            what = f'{key}: "{template}" is neither a field nor a template'
-            raise UserError(task.task, what, nearest(template, names))
+    for key, template in _templates(task).items():
+        if template not in names:
+            _check_template(task, key, template, names)
     text = task.doc_to_text
     return Reader(task, names, text if text in names else without_words(text))
+
+
+def _templates(task: Task) -> dict[str, str]:
+    """The keys of a task that are templates or names of fields."""
+    target, choices = task.doc_to_target, task.doc_to_choice
+    templates = {"doc_to_text": task.doc_to_text, "description": task.description}
+    if isinstance(target, str) and not target.isdecimal():
+        templates["doc_to_target"] = target
+    if isinstance(choices, str):
+        templates["doc_to_choice"] = choices
+    if task.where is not None:
+        templates["where"] = _condition(task.where)
+    return templates
+
+
+def _condition(expression: str) -> str:
+    """The template of a condition; it is met where it renders as "True"."""
+    return f"{{{{ ({expression})|string }}}}"
+
+
+def _check_template(task: Task, key: str, template: str, names: frozenset[str]) -> None:
+    where = task.place(key)
+    missing = sorted(needed_fields(template, f"{where}: {key}") - names)
+    if missing:
+        raise UserError(where, f'{key}: no row has the field "{missing[0]}"', nearest(missing[0], names))
+    if key == "description" or (key == "doc_to_choice" and template.startswith("[")):
+        return
+    if "{{" not in template and "{%" not in template:
+        hint = "write fields in double braces: {{ field }}" if "{" in template else nearest(template, names)
+        raise UserError(where, f"{key}: {shorten_text(template)} is neither a field nor a template", hint)
+    if key == "doc_to_text" and not used_fields(template, where) and not isinstance(task.doc_to_choice, str):
+        what = "doc_to_text: the template uses no field, so that every row asks the same"
+        raise UserError(where, what, f"name one of {shorten(sorted(names), 8)} in double braces")
 
 
 def each_row(rows: list[Row], work: Callable[[Row], Result]) -> list[Result]:
@@ -159,12 +185,6 @@ def without_words(template: str) -> str:
     """A template without the text between its expressions."""
     tokens = ImmutableSandboxedEnvironment().lex(template)
     return "".join(" " if kind == "data" else text for _, kind, text in tokens)
-
-
-def shorten_text(value: Any) -> str:
-    """A value as JSON, cut for an error message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else f"{text[:60]}..."
 
 
 def _are_texts(values: Any) -> bool:
@@ -199,5 +219,5 @@ def _choice_at(index: int, choices: tuple[str, ...] | None) -> str:
         raise UserError("doc_to_target", "is an index, but there are no choices", "give doc_to_choice")
     if not 0 <= index < len(choices):
         hint = "the first choice is 0; -1 often means that the labels are withheld"
-        raise UserError("doc_to_target", f"answer {index} is not an index of {len(choices)} choices", hint)
+        raise UserError("doc_to_target", f"answer {index} is not an index of {counted(len(choices), 'choice')}", hint)
     return choices[index]

@@ -98,12 +98,13 @@ def _named_files(task: Task) -> Parts:
     files = task.dataset_kwargs.get("data_files")
     others = sorted(task.dataset_kwargs.keys() - {"data_files"})
     if others:
-        raise UserError(task.task, f"dataset_kwargs has {shorten(others)}, which files do not take", "remove it")
+        what = f"dataset_kwargs has {shorten(others)}, which files do not take"
+        raise UserError(task.place("dataset_kwargs"), what, "remove it")
     named = files if isinstance(files, dict) else {ONLY_PART: files}
     lists = {str(split): _paths(paths) for split, paths in named.items()}
     if not all([lists, *lists.values()]):
         hint = "write dataset_kwargs: {data_files: {train: train.jsonl, test: test.jsonl}}"
-        raise UserError(task.task, f'dataset_path "{task.dataset_path}" needs data_files', hint)
+        raise UserError(task.place("dataset_path"), f'dataset_path "{task.dataset_path}" needs data_files', hint)
     return {split: partial(_read_files, paths) for split, paths in lists.items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tunelift.core.errors import UserError
+from tunelift.core.errors import UserError, counted
 from tunelift.core.files import content_hash
 from tunelift.core.records import Example, Finding
 from tunelift.core.seeds import derive_seed
@@ -72,9 +72,10 @@ def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
     kept = [row for row in kept if row.position not in too_near]
     needed = sizes.train + sizes.validation + sizes.test
     if len(kept) < needed:
-        what = f"has {len(kept):,} usable rows of {len(pool):,}, but the splits need {needed:,}"
-        dropped = f"{len(conflicting):,} conflicting, {len(repeated):,} repeated, {len(near):,} near duplicates"
-        raise UserError(name, what, f"lower the sizes under split, or add rows ({dropped} were left out)")
+        what = f"has {counted(len(kept), 'usable row')} of {len(pool):,}, but the splits need {needed:,}"
+        near_ones = counted(len(near), "near duplicate")
+        dropped = f"left out: {len(conflicting):,} conflicting, {len(repeated):,} repeated, {near_ones}"
+        raise UserError(name, what, f"lower the sizes under split, or add rows ({dropped})")
     drawn, cut = _draw(kept, sizes, name)
     findings = [
         *_left_out("conflicting-answers", "rows ask the same and are answered differently", conflicting),
@@ -133,7 +134,8 @@ def _draw(rows: list[Candidate], sizes: SplitSizes, name: str) -> tuple[dict[str
     cut: list[Candidate] = []
     for split, size in (("test", sizes.test), ("validation", sizes.validation), ("train", sizes.train)):
         if len(rest) < size:
-            what = f"has too large groups for these splits: {len(rest):,} rows are left for {size:,} of {split}"
+            left = counted(len(rest), "row")
+            what = f"has too large groups for these splits: {left} left, but {split} needs {size:,}"
             raise UserError(name, what, "lower the sizes under split, or remove group_by")
         if grouped:
             drawn[split], rest, surplus = _take_groups(rest, size, sizes.seed)

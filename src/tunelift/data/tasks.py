@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr
 
-from tunelift.core.config import Places, Strict, build, read_yaml
+from tunelift.core.config import FileName, Places, Strict, build, read_yaml
 from tunelift.core.errors import UserError
 
 OURS = frozenset({"language", "split", "group_by", "where", "render"})
@@ -44,14 +44,6 @@ class SplitSizes(Strict):
     seed: int = 7
 
 
-class Metric(Strict):
-    """One entry of the harness's metric list."""
-
-    metric: str
-    aggregation: str | None = None
-    higher_is_better: bool | None = None
-
-
 class Generation(Strict):
     """How answers are generated.
 
@@ -72,7 +64,7 @@ class Task(Strict):
     """One task file.
 
     Attributes:
-        task: Name.
+        task: Name; files of results bear it.
         dataset_path: A data file, a folder, ``bundled/...``, a hub id, or json/csv/parquet with data_files.
         dataset_name: Configuration of a hub data set.
         dataset_kwargs: Further arguments, among them ``data_files``.
@@ -89,7 +81,10 @@ class Task(Strict):
         fewshot_delimiter: Between the demonstrations of a plain prompt.
         num_fewshot: Demonstrations, where neither recipe nor command line says.
         generation_kwargs: How answers are generated.
-        metric_list: Metrics of the harness.
+        repeats: Answers to one item; must be 1, since they are greedy.
+        metric_list: Metrics of the harness, with whatever arguments they have.
+        should_decontaminate: Whether the harness looks for test items in training data of its own.
+        doc_to_decontamination_query: What it looks for.
         metadata: Free; ``version`` is written into the results.
         language: Language of the texts, "en" or "zh".
         split: Sizes, where the data is one pool of rows.
@@ -98,7 +93,7 @@ class Task(Strict):
         render: "chat" renders with the chat template of the model, "plain" as the harness does without one.
     """
 
-    task: str
+    task: FileName
     task_alias: str | None = None
     tag: list[str] | str | None = None
     dataset_path: str
@@ -117,13 +112,21 @@ class Task(Strict):
     fewshot_delimiter: str = "\n\n"
     num_fewshot: NonNegativeInt | None = None
     generation_kwargs: Generation = Generation()
-    metric_list: list[Metric] = Field(default_factory=list)
+    repeats: Literal[1] = 1
+    metric_list: list[dict[str, Any]] = Field(default_factory=list)
+    should_decontaminate: bool = False
+    doc_to_decontamination_query: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     language: Literal["en", "zh"] = "en"
     split: SplitSizes | None = None
     group_by: str | None = None
     where: str | None = None
     render: Literal["chat", "plain"] = "chat"
+    _places: Places = PrivateAttr(default_factory=dict)
+
+    def place(self, key: str) -> str:
+        """Where a key stands: the task file with its line, if the task was read from one."""
+        return self._places.get((key,), f"task {self.task}")
 
 
 def load_task(path: str | Path) -> Task:
@@ -144,12 +147,13 @@ def load_task(path: str | Path) -> Task:
     for key, what in UNSUPPORTED.items():
         if key in data:
             where = places.get((key,), path)
-            raise UserError(
-                where, f'"{key}" ({what}) is not supported', "prepare the data beforehand and remove the key"
-            )
+            hint = "remove it; prepare the data beforehand, and let the recipe choose demonstrations"
+            raise UserError(where, f'"{key}" ({what}) is not supported', hint)
     if not OURS & data.keys():
         data["render"] = "plain"
-    task = build(Task, data, path, places)
+    # In the harness a key without a value is one that is not given.
+    task = build(Task, {key: value for key, value in data.items() if value is not None}, path, places)
+    task._places = places
     paths = {"dataset_path": _beside(path, task.dataset_path), "dataset_kwargs": dict(task.dataset_kwargs)}
     files = task.dataset_kwargs.get("data_files")
     if isinstance(files, str):
@@ -186,8 +190,11 @@ def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, A
     if included is None:
         return data, places
     if not isinstance(included, str):
-        raise UserError(path, '"include" must be one file name', "write include: base.yaml")
-    base, base_places = _read_with_includes(path.parent / included, (*seen, path.resolve()))
+        raise UserError(places["include",], '"include" must be one file name', "write include: base.yaml")
+    file = path.parent / included
+    if not file.is_file():
+        raise UserError(places["include",], f"include: {file}: file not found", "it is relative to this file")
+    base, base_places = _read_with_includes(file, (*seen, path.resolve()))
     return {**base, **data}, {**base_places, **places}
 
 

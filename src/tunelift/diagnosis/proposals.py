@@ -118,7 +118,9 @@ def beat_classical(contrasts: Sequence[Contrast], train_counts: Mapping[str, int
     best = max(unbeaten, key=lambda contrast: contrast.result.baseline)
     scores = f"{100 * best.result.candidate:.1f} against {100 * best.result.baseline:.1f}"
     action = f"tune on more than {sum(train_counts.values()):,} examples or another base model, or use {best.baseline}"
-    return Proposal(action, f"{best.candidate} is not shown to be better than {best.baseline}: {scores}")
+    worse = best.result.effect < 0 and best.result.p <= LEVEL
+    relation = "is worse than" if worse else "is not shown to be better than"
+    return Proposal(action, f"{best.candidate} {relation} {best.baseline}: {scores}")
 
 
 def enlarge_test(contrasts: Sequence[Contrast]) -> Proposal | None:

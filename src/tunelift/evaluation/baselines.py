@@ -6,11 +6,23 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from tunelift.core.errors import UserError
+
+# Inverse strength of the regularisation; the second is taken where nothing can be chosen on.
+STRENGTHS = (1.0, 10.0, 100.0)
+
 Predictor = Callable[[Sequence[str]], list[str]]
 
 
 def fit_majority(targets: Sequence[str]) -> Predictor:
-    """The most frequent answer of the training split; of equally frequent ones the first by name."""
+    """The most frequent answer of the training split; of equally frequent ones the first by name.
+
+    Raises:
+        UserError: There are no training rows.
+    """
+    if not targets:
+        hint = "name a training_split in the task, or take majority and tfidf out of the conditions"
+        raise UserError("majority and tfidf", "need training rows, and there are none", hint)
     counts = Counter(targets)
     answer = min(counts, key=lambda target: (-counts[target], target))
     return lambda texts: [answer] * len(texts)
@@ -23,21 +35,24 @@ def fit_tfidf(
     language: str,
     seed: int,
 ) -> Predictor:
-    """Logistic regression on TF-IDF weights; its regularisation is chosen on the validation split.
+    """Logistic regression on TF-IDF weights; its regularisation is chosen on the validation split, where there is one.
 
     Args:
         texts: The rendered questions of the training split.
         targets: Their answers.
-        validation: Questions and answers of the validation split.
+        validation: Questions and answers of the validation split; both can be empty.
         language: "zh" counts characters in runs of 1 to 3, other languages count words in runs of 1 to 2. Texts
             without a single word (of two letters or more) are counted by characters, too.
         seed: Seed of the run.
+
+    Raises:
+        UserError: There are no training rows.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    if len(set(targets)) == 1:
+    if len(set(targets)) <= 1:
         return fit_majority(targets)
     by_words = language != "zh" and any(re.search(r"\w\w", text) for text in texts)
     grams = {"ngram_range": (1, 2)} if by_words else {"analyzer": "char", "ngram_range": (1, 3)}
@@ -46,8 +61,7 @@ def fit_tfidf(
             TfidfVectorizer(sublinear_tf=True, **grams),
             LogisticRegression(C=strength, max_iter=2000, random_state=seed % 2**32),
         ).fit(list(texts), list(targets))
-        for strength in (1.0, 10.0, 100.0)
+        for strength in (STRENGTHS if validation[0] else STRENGTHS[1:2])
     ]
-    scores = [candidate.score(list(validation[0]), list(validation[1])) for candidate in candidates]
-    best = candidates[scores.index(max(scores))]
+    best = max(candidates, key=lambda candidate: candidate.score(*validation)) if validation[0] else candidates[0]
     return lambda texts: [str(answer) for answer in best.predict(list(texts))]

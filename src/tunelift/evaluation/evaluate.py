@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from tunelift.core.errors import counted
 from tunelift.core.progress import progress
 from tunelift.core.records import Example, Prompt, Sample
+from tunelift.core.texts import normalise_answer
 from tunelift.data.tasks import Task
 from tunelift.evaluation.baselines import Predictor
-from tunelift.evaluation.parsing import normalise, parse_answer
-from tunelift.prompts.build import PromptStyle, completion_ids
+from tunelift.evaluation.parsing import parse_answer
+from tunelift.prompts.build import PromptStyle, completion_ids, stop_strings
+from tunelift.statistics.intervals import score_interval
 
 if TYPE_CHECKING:
     from tunelift.models.load import LanguageModel
@@ -27,7 +30,8 @@ class Evaluation:
         task: Name of the task.
         condition: Name of the condition.
         model: What answered.
-        samples: One for every item, in the order of the items.
+        samples: One for every item that was asked, in the order of asking.
+        available: Number of items in the test split, asked or not.
         seconds: Time to generate (or predict) all answers; scoring choices and loading are not part of it.
     """
 
@@ -35,6 +39,7 @@ class Evaluation:
     condition: str
     model: str
     samples: list[Sample]
+    available: int
     seconds: float
 
     def mean(self, metric: str) -> float:
@@ -43,29 +48,50 @@ class Evaluation:
 
     def __str__(self) -> str:
         names = list(self.samples[0].metrics) if self.samples else []
-        scores = ", ".join(f"{name} {100 * self.mean(name):.1f}" for name in names)
-        unparsed = sum(sample.answer is None for sample in self.samples)
-        return f"{self.task} · {self.condition}: {len(self.samples)} items, {scores}, {unparsed} answers not parsed"
+        counts = [
+            (sum(sample.answer is None for sample in self.samples), "not parsed"),
+            (sum(sample.finish_reason == "length" for sample in self.samples), "cut off"),
+        ]
+        parts = [
+            counted(len(self.samples), "item"),
+            *(self._score_text(name) for name in names),
+            *(f"{counted(count, 'answer')} {what}" for count, what in counts if count),
+        ]
+        return f"{self.task} · {self.condition}: {', '.join(parts)}"
+
+    def _score_text(self, metric: str) -> str:
+        values = [sample.metrics[metric] for sample in self.samples]
+        groups = [sample.group for sample in self.samples if sample.group is not None]
+        interval = score_interval(values, groups if len(groups) == len(values) else None)
+        limits = f" ({100 * interval.low:.1f} to {100 * interval.high:.1f})" if interval else ""
+        return f"{metric} {100 * self.mean(metric):.1f}{limits}"
 
 
 def evaluate_model(
-    loaded: LanguageModel, style: PromptStyle, examples: Sequence[Example], prompts: Sequence[Prompt], condition: str
+    loaded: LanguageModel,
+    style: PromptStyle,
+    test: Sequence[Example],
+    positions: Sequence[int],
+    prompts: Sequence[Prompt],
+    condition: str,
 ) -> Evaluation:
     """Let a language model answer prompts, and score the choices of the task by log-probability.
 
     Args:
         loaded: The model.
         style: How the prompts were rendered.
-        examples: The items.
+        test: The whole test split.
+        positions: Which of its items are asked.
         prompts: Their prompts, in the same order.
         condition: Its name.
     """
     from tunelift.engine.answers import Stopping, answer_prompts
 
+    examples = [test[position] for position in positions]
     generation = style.task.generation_kwargs
     stopping = Stopping(
         token_ids=loaded.stop_token_ids,
-        strings=_stop_strings(style),
+        strings=stop_strings(style.task, style.chat),
         max_new_tokens=generation.max_gen_toks,
         decode=lambda ids: loaded.tokenizer.decode(ids, skip_special_tokens=True),
     )
@@ -74,14 +100,14 @@ def evaluate_model(
     with progress(len(prompts), condition, "answer") as bar:
         result = answer_prompts(loaded.model, [prompt.token_ids for prompt in prompts], choices, stopping, bar.update)
     samples = []
-    for index, (example, prompt, answer) in enumerate(zip(examples, prompts, result.answers, strict=True)):
+    for position, example, prompt, answer in zip(positions, examples, prompts, result.answers, strict=True):
         preferred = max(range(len(answer.logprobs)), key=lambda i: answer.logprobs[i]) if example.choices else None
         parsed = parse_answer(answer.text, example.choices)
         choice = example.choices[preferred] if example.choices and preferred is not None else None
         samples.append(
             Sample(
                 example_id=example.id,
-                doc_id=index,
+                doc_id=position,
                 doc=example.fields,
                 target=example.target,
                 condition=condition,
@@ -99,57 +125,59 @@ def evaluate_model(
                 demonstrations=prompt.demonstrations,
             )
         )
-    return Evaluation(style.task.task, condition, loaded.name, samples, result.generation_seconds)
+    return Evaluation(style.task.task, condition, loaded.name, samples, len(test), result.generation_seconds)
 
 
 def evaluate_predictor(
-    predict: Predictor, task: Task, examples: Sequence[Example], questions: Sequence[str], condition: str
+    predict: Predictor,
+    task: Task,
+    test: Sequence[Example],
+    positions: Sequence[int],
+    questions: Sequence[str],
+    condition: str,
 ) -> Evaluation:
-    """Let a classical baseline answer the items.
+    """Let a classical baseline answer the items; an answer that is none of an item's choices is no answer to it.
 
     Args:
         predict: Questions to answers.
         task: The task.
-        examples: The items.
+        test: The whole test split.
+        positions: Which of its items are asked.
         questions: Their rendered questions, in the same order.
         condition: Its name.
     """
     started = time.perf_counter()
-    answers = predict(questions)
+    outputs = predict(questions)
     seconds = time.perf_counter() - started
-    samples = [
-        Sample(
-            example_id=example.id,
-            doc_id=index,
-            doc=example.fields,
-            target=example.target,
-            condition=condition,
-            output=answer,
-            answer=answer,
-            finish_reason="prediction",
-            prompt=question,
-            choices=example.choices,
-            metrics=_metrics(example, answer, None),
-            group=example.group,
+    samples = []
+    for position, question, output in zip(positions, questions, outputs, strict=True):
+        example = test[position]
+        answer = output if example.choices is None or output in example.choices else None
+        samples.append(
+            Sample(
+                example_id=example.id,
+                doc_id=position,
+                doc=example.fields,
+                target=example.target,
+                condition=condition,
+                output=output,
+                answer=answer,
+                finish_reason="prediction",
+                prompt=question,
+                choices=example.choices,
+                metrics=_metrics(example, answer, None),
+                group=example.group,
+            )
         )
-        for index, (example, question, answer) in enumerate(zip(examples, questions, answers, strict=True))
-    ]
-    return Evaluation(task.task, condition, condition, samples, seconds)
+    return Evaluation(task.task, condition, condition, samples, len(test), seconds)
 
 
 def _metrics(example: Example, answer: str | None, choice: str | None) -> dict[str, float]:
     """A failed parse is a wrong answer; a free answer may differ from the reference in case and punctuation."""
     right = answer == example.target
     if not example.choices:
-        right = answer is not None and normalise(answer) == normalise(example.target)
+        right = answer is not None and normalise_answer(answer) == normalise_answer(example.target)
     metrics = {"acc": float(right)}
     if choice is not None:
         metrics["choice_acc"] = float(choice == example.target)
     return metrics
-
-
-def _stop_strings(style: PromptStyle) -> tuple[str, ...]:
-    """The task's own; for a plain prompt without any the delimiter of demonstrations, as the harness does."""
-    until = style.task.generation_kwargs.until
-    strings = (until,) if isinstance(until, str) else tuple(until)
-    return strings or (() if style.chat else (style.task.fewshot_delimiter,))

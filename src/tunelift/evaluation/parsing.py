@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
-# Around an answer these say nothing. Signs that can be part of one ("-1", "C++", ".5") are not among them.
-QUOTES = r"\s\"'`“”‘’«»「」『』《》【】()\[\]{}<>*_:"
-MARKS = r".,;!?。、…"
-EDGES = re.compile(rf"^[{QUOTES}]+|[{QUOTES}{MARKS}]+$")
-
-
-def normalise(text: str) -> str:
-    """Unicode NFKC, case folded, without white space, quotes and punctuation around it."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return EDGES.sub("", folded) or folded.strip()
+from tunelift.core.texts import normalise_answer
 
 
 def parse_answer(output: str, choices: Sequence[str] | None) -> str | None:
@@ -33,7 +23,7 @@ def parse_answer(output: str, choices: Sequence[str] | None) -> str | None:
         return output.strip() or None
     if output.strip() in choices:
         return output.strip()
-    text, names = normalise(output), [normalise(choice) for choice in choices]
+    text, names = normalise_answer(output), [normalise_answer(choice) for choice in choices]
     meant = {text} if text in names else _mentions(text, names)
     answers = [choice for choice, name in zip(choices, names, strict=True) if name in meant]
     return answers[0] if len(answers) == 1 else None

@@ -104,8 +104,13 @@ def _sample(row: dict[str, Any]) -> Sample:
     )
 
 
+def sanitise(model: str) -> str:
+    """The name of a model as the harness writes it into paths."""
+    return re.sub(r'["<>:/|\\?*\[\]]+', "__", model)
+
+
 def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[str, Any]) -> dict[str, Any]:
-    """The content of the results file: all keys of the harness's, and our own."""
+    """The content of the results file: the keys of the harness's but for those of its tokenizer, and our own."""
     samples = evaluation.samples
     names = list(samples[0].metrics) if samples else []
     scores: dict[str, Any] = {"name": task.task, "alias": task.task_alias or task.task, "sample_len": len(samples)}
@@ -118,7 +123,7 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[s
         "versions": {task.task: task.metadata.get("version", 0)},
         "n-shot": {task.task: shots},
         "higher_is_better": {task.task: dict.fromkeys(names, True)},
-        "n-samples": {task.task: {"original": len(samples), "effective": len(samples)}},
+        "n-samples": {task.task: {"original": evaluation.available, "effective": len(samples)}},
         "group_subtasks": {},
         "config": {},
         "date": time.time(),
@@ -126,7 +131,7 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[s
         "transformers_version": version("transformers"),
         "task_hashes": {task.task: _task_hash([sample_line(sample, task) for sample in samples])},
         "model_name": evaluation.model,
-        "model_name_sanitized": re.sub(r'["<>:/|\\?*\[\]]+', "__", evaluation.model),
+        "model_name_sanitized": sanitise(evaluation.model),
         "model_source": "tunelift",
         "fewshot_as_multiturn": True,
         "total_evaluation_time_seconds": str(evaluation.seconds),

@@ -44,6 +44,13 @@ def add_lora(model: Any, settings: Lora, seed: int) -> Any:
     return get_peft_model(model, config)
 
 
+def merge_adapter(model: Any) -> Any:
+    """The model with its adapter, if it has one, merged into its weights, so that it can be tuned further."""
+    from peft import PeftModel
+
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
+
+
 def linear_modules(model: Any) -> list[str]:
     """Names of the linear modules inside the layers; the output projection is not among them."""
     from torch import nn

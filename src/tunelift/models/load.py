@@ -12,6 +12,7 @@ from tunelift.core import hardware
 from tunelift.core.cache import MANIFEST
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import content_hash, file_hash, read_json
+from tunelift.models.adapters import merge_adapter
 from tunelift.models.bundled import MODELS, bundled_model, part_files
 from tunelift.models.gguf import convert, converted_folder
 from tunelift.prompts.chat import default_chat_template, stop_token_id
@@ -143,7 +144,7 @@ def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
     tokenizer = _load_tokenizer(name, str(folder)) if has_tokenizer else loaded.tokenizer
     with _explained(name):
-        model = PeftModel.from_pretrained(loaded.model, folder).eval()
+        model = PeftModel.from_pretrained(merge_adapter(loaded.model), folder).eval()
     return _finish(name, model, tokenizer, str(folder))
 
 

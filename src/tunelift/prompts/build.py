@@ -29,6 +29,13 @@ class PromptStyle:
     chat: bool = True
 
 
+def stop_strings(task: Task, chat: bool) -> tuple[str, ...]:
+    """Texts that end an answer: the task's own; for a plain prompt without any, as in the harness, the delimiter."""
+    until = task.generation_kwargs.until
+    strings = (until,) if isinstance(until, str) else tuple(until)
+    return strings or (() if chat else (task.fewshot_delimiter,))
+
+
 def question_text(task: Task, example: Example) -> str:
     """The rendered question of an example, without description and demonstrations.
 
@@ -87,6 +94,11 @@ def training_prompt(style: PromptStyle, example: Example, demonstrations: list[E
         supervised=(*prompt.supervised, *(True for _ in completion)),
         demonstrations=prompt.demonstrations,
     )
+
+
+def training_prompts(style: PromptStyle, examples: list[Example]) -> list[Prompt]:
+    """The prompts with their answers, without demonstrations."""
+    return [training_prompt(style, example, []) for example in examples]
 
 
 def completion_ids(style: PromptStyle, answer: str) -> list[int]:

@@ -103,7 +103,7 @@ def verdicts(report: RunReport) -> str:
 def conditions_table(report: RunReport) -> str:
     """All conditions with their scores in per cent."""
     name = metric_name(report.comparison)
-    heading = ["condition", name, "95 % interval", "balanced", "by log-probability", "1000 answers cost", "notes"]
+    heading = ["condition", name, "95 % interval", "balanced", "by log-probability", "cost per 1000 answers", "notes"]
     rows = [
         [
             score.name,
@@ -204,7 +204,7 @@ def _how_tuned(report: RunReport) -> str:
         lines.append(f"- {tuning['supervised_tokens']:,} supervised tokens an epoch")
     counts = report.facts.get("data", {}).get("counts", {})
     if counts:
-        lines.append("- counts: " + ", ".join(f"{text(name)} {count:,}" for name, count in counts.items()))
+        lines.append("- counts: " + "; ".join(f"{text(name)} {count:,}" for name, count in counts.items()))
     known = [_facts(report.facts[key]) for key in ("versions", "hardware") if report.facts.get(key)]
     return "\n".join([*lines, *known])
 

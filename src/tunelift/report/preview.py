@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from tunelift.core.records import Finding, Prompt
@@ -19,7 +20,7 @@ def check_text(checked: Checked, colour: bool) -> str:
         checked: What `tunelift check` found.
         colour: Mark supervised tokens with a colour; otherwise they stand in ``[[`` and ``]]``.
     """
-    counts = ", ".join(f"{name} {count:,}" for name, count in checked.counts.items())
+    counts = "; ".join(f"{name} {count:,}" for name, count in checked.counts.items())
     lines = [f"rows: {counts}", *_lengths(checked.prompts)]
     lines += [_finding_line(finding) for finding in checked.findings] or ["no findings"]
     lines.append("supervised tokens " + (f"are {GREEN}green{RESET}:" if colour else "stand in [[ ]]:"))
@@ -42,6 +43,14 @@ def _finding_line(finding: Finding) -> str:
     return f"{finding.severity}: {finding.message}: {finding.count:,}{rows} - {finding.remedy}"
 
 
+def printable(text: str) -> str:
+    """A text from data without what would drive a terminal: control and format characters become escapes."""
+    return "".join(
+        letter if letter in "\n\t" or not unicodedata.category(letter).startswith("C") else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
 def preview(prompt: Prompt, tokenizer: Any, colour: bool) -> str:
     """A training prompt with its supervised tokens marked."""
     opening, closing = (GREEN, RESET) if colour else ("[[", "]]")
@@ -49,7 +58,7 @@ def preview(prompt: Prompt, tokenizer: Any, colour: bool) -> str:
     start = 0
     for index in range(1, len(prompt.token_ids) + 1):
         if index == len(prompt.token_ids) or prompt.supervised[index] != prompt.supervised[start]:
-            text = tokenizer.decode(list(prompt.token_ids[start:index]))
+            text = printable(tokenizer.decode(list(prompt.token_ids[start:index])))
             parts.append(f"{opening}{text}{closing}" if prompt.supervised[start] else text)
             start = index
     return "".join(parts) + "\n"

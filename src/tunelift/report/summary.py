@@ -41,7 +41,6 @@ def summary_text(report: RunReport) -> str:
         *(verdict(contrast) for contrast in report.contrasts if outcome(contrast) != "better"),
         *_still_wrong(report),
         *_next(report),
-        f"report: {report.folder}/report.html",
     ]
     return "\n".join(lines)
 

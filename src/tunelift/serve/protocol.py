@@ -76,6 +76,8 @@ def invalid_request(errors: Sequence[dict[str, Any]]) -> ApiError:
     code = errors[0]["type"]
     if code == "json_invalid":
         return ApiError(400, f"the body is not JSON: {errors[0]['ctx']['error']}", code=code)
+    if code == "model_attributes_type":
+        return ApiError(400, "the body is not a JSON object; send one, with Content-Type: application/json", code=code)
     places = [_place(error) for error in errors]
     reasons = [error["msg"] for error in errors]
     messages = [f"{place}: {reason}" if place else reason for place, reason in zip(places, reasons, strict=True)]

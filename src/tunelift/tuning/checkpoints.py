@@ -15,6 +15,7 @@ from pathlib import Path
 from tunelift.core.cache import is_intact, write_manifest
 from tunelift.core.files import new_folder
 
+FOLDER = "checkpoints"
 PREFIX = "checkpoint-"
 
 
@@ -37,6 +38,11 @@ def staged_checkpoint(folder: Path, step: int, keep: int = 2) -> Iterator[Path]:
 def latest_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that is whole, or None."""
     return next((checkpoint for checkpoint in _newest_first(folder) if is_intact(checkpoint)), None)
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Remove all checkpoints of a run whose tuning is done."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
 def _newest_first(folder: Path) -> list[Path]:

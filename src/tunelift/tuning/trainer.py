@@ -118,11 +118,10 @@ class Validation(TrainerCallback):  # type: ignore[misc]
     def on_evaluate(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Keep the best weights; stop when patience is used up."""
         losses = validation_losses(state.log_history)
-        best = min(range(len(losses)), key=lambda index: losses[index])
-        if best == len(losses) - 1:
+        if best_index(losses) == len(losses) - 1:
             with new_folder(self.best) as folder:
                 self.save(folder)
-        control.should_training_stop = len(losses) - 1 - best >= self.patience
+        control.should_training_stop = is_exhausted(losses, self.patience)
 
 
 class Record(TrainerCallback):  # type: ignore[misc]
@@ -160,3 +159,13 @@ class Record(TrainerCallback):  # type: ignore[misc]
 def validation_losses(log: Sequence[dict[str, Any]]) -> list[float]:
     """The validation losses in a trainer's log, in order."""
     return [entry["eval_loss"] for entry in log if "eval_loss" in entry]
+
+
+def best_index(losses: Sequence[float]) -> int:
+    """Which loss is the lowest, the first of equals."""
+    return min(range(len(losses)), key=lambda index: losses[index])
+
+
+def is_exhausted(losses: Sequence[float], patience: int) -> bool:
+    """Whether so many losses have come since the lowest."""
+    return bool(losses) and len(losses) - 1 - best_index(losses) >= patience

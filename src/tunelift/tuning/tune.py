@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorboardX import SummaryWriter
-from transformers import PrinterCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerState, TrainingArguments
 from transformers.integrations import TensorBoardCallback
 
 from tunelift.core import hardware
@@ -19,10 +19,10 @@ from tunelift.core.recipe import Tune
 from tunelift.core.records import Prompt
 from tunelift.core.seeds import derive_seed
 from tunelift.engine.loss import supervised_tokens
-from tunelift.models.adapters import add_lora, trainable_parameters
+from tunelift.models.adapters import add_lora, merge_adapter, trainable_parameters
 from tunelift.models.load import LanguageModel
-from tunelift.tuning.checkpoints import latest_checkpoint
-from tunelift.tuning.trainer import PromptTrainer, Record, Validation, validation_losses
+from tunelift.tuning.checkpoints import FOLDER, latest_checkpoint
+from tunelift.tuning.trainer import PromptTrainer, Record, Validation, is_exhausted, validation_losses
 
 # Largest micro-batch in tokens: on a CPU larger ones are no faster and need more memory.
 TOKEN_BUDGET = {"cpu": 512, "mps": 4096, "cuda": 16384}
@@ -60,7 +60,8 @@ def tune_model(
 ) -> TuningReport:
     """Tune a model and keep the weights with the lowest validation loss.
 
-    Goes on from the newest whole checkpoint in the folder if that belongs to the same inputs.
+    Goes on from the newest whole checkpoint in the folder if that belongs to the same inputs. The checkpoints remain;
+    `remove_checkpoints` takes them away.
 
     Args:
         loaded: The base model; it is used up.
@@ -74,22 +75,47 @@ def tune_model(
     Raises:
         UserError: Nothing is supervised, or the loss is not finite.
     """
-    for name, prompts in (("training", training), ("validation", validation)):
-        empty = [prompt.example_id for prompt in prompts if not any(prompt.supervised)]
-        if empty or not prompts:
-            raise UserError(f"{name} prompts", f"{len(empty) or 'all'} have no supervised token", "check the answers")
+    check_tunable(training, validation)
     work = _work_folder(loaded, training, validation, settings, seed, folder)
+    loaded.model = merge_adapter(loaded.model)
     if settings.method.lora:
         loaded.model = add_lora(loaded.model, settings.method.lora, seed)
-    trainer = _make_trainer(loaded, training, validation, settings, seed, work, folder)
     checkpoint = latest_checkpoint(work)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if checkpoint is None:
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)  # curves of other settings
+    trainer = _make_trainer(loaded, training, validation, settings, seed, work, folder)
+    _train(trainer, checkpoint, settings.patience)
     report = _report(trainer, loaded, training)
     with new_folder(folder / "model") as model_folder:
         shutil.copytree(work / "best", model_folder, dirs_exist_ok=True)
         write_json(model_folder / "tuning.json", asdict(report))
-    shutil.rmtree(folder / "checkpoints")
     return report
+
+
+def check_tunable(training: list[Prompt], validation: list[Prompt]) -> None:
+    """Refuse what cannot be tuned on.
+
+    Raises:
+        UserError: There are no prompts, or there is one without a supervised token.
+    """
+    for name, prompts in (("training", training), ("validation", validation)):
+        if not prompts:
+            raise UserError(
+                f"{name} prompts", "there are none, but tuning needs them", f"name a {name}_split in the task"
+            )
+        empty = [prompt.example_id for prompt in prompts if not any(prompt.supervised)]
+        if empty:
+            raise UserError(f"{name} prompts", f"{len(empty)} have no supervised token", "check the answers")
+
+
+def _train(trainer: Any, checkpoint: Path | None, patience: int) -> None:
+    """Train from the beginning or go on from a checkpoint, unless that is where tuning had stopped early."""
+    if checkpoint:
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+        if is_exhausted(validation_losses(state.log_history), patience):
+            trainer.state = state
+            return
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
 
 def _work_folder(
@@ -98,14 +124,12 @@ def _work_folder(
     """The folder for checkpoints: one for these inputs, so that no other run is ever gone on with."""
     inputs = [
         loaded.fingerprint,
-        settings.model_dump(),
+        settings.model_dump(exclude={"checkpoint_steps"}),
+        str(loaded.model.dtype),
         seed,
         [[p.token_ids, p.supervised] for p in training + validation],
     ]
-    work = folder / "checkpoints" / content_hash(inputs)[:16]
-    for other in (folder / "checkpoints").glob("*"):
-        if other != work:
-            shutil.rmtree(other)
+    work = folder / FOLDER / content_hash(inputs)[:16]
     work.mkdir(parents=True, exist_ok=True)
     return work
 
@@ -122,7 +146,7 @@ def _make_trainer(
     device = hardware.device()
     bfloat16 = (hardware.fast_precision() if settings.precision == "auto" else settings.precision) == "bfloat16"
     if settings.method.full:
-        loaded.model.float()
+        loaded.model.float().requires_grad_(True)
     steps_per_epoch = math.ceil(len(training) / settings.batch_size)
     arguments = TrainingArguments(
         output_dir=str(work),
