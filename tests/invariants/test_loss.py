@@ -62,7 +62,8 @@ def assert_equal_gradients(model: Any, ours: torch.Tensor, plain: torch.Tensor, 
     scale = max(gradient.norm() for gradient in second.values())
     for name, gradient in second.items():
         difference = (first[name] - gradient).norm()
-        assert difference <= tolerance * max(gradient.norm(), 1e-3 * scale), name
+        # Where the exact gradient is zero, rounding leaves something the size of the others' last digits.
+        assert difference <= tolerance * max(gradient.norm(), 1e-2 * scale), name
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
