@@ -76,5 +76,9 @@ def test_the_demo_killed_ten_times_ends_with_the_numbers_of_an_undisturbed_one(t
     whole = run_whole(DEMO, tmp_path / "whole")
     run_whole(DEMO, tmp_path / "again")
     assert_same_numbers(tmp_path / "whole", tmp_path / "again")
-    assert run_killed(DEMO, tmp_path / "killed", kills=10, seconds=(0.02 * whole, 0.25 * whole)) == 10
-    assert_same_numbers(tmp_path / "whole", tmp_path / "killed")
+    for longest in (0.25, 0.15, 0.08):  # on a machine that has become faster the run may end before the tenth kill
+        killed = run_killed(DEMO, tmp_path / f"{longest}", kills=10, seconds=(0.02 * whole, longest * whole))
+        if killed == 10:
+            break
+    assert killed == 10
+    assert_same_numbers(tmp_path / "whole", tmp_path / f"{longest}")
