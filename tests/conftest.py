@@ -3,8 +3,9 @@
 tokenizer       session  the tokenizer of bundled/smollm2-135m-instruct, without its weights
 gemma_tokenizer session  that of bundled/gemma3-270m with our default chat template; skips where it is not installed
 smollm2         session  the whole of it in float32, loaded from the cache once: leave it as it is
-tiny_model      session  tiny_model(architecture, vocabulary=128, dtype=float32): a fresh random two-layer model, the
-                         same weights at every call; llama, qwen2, qwen3, gemma3_text (sliding window 32), gpt2
+tiny_model      session  tiny_model(architecture, vocabulary=128, dtype=float32, trees=True): a fresh random two-layer
+                         model, the same weights at every call, with or without the attention that takes trees; llama,
+                         qwen2, qwen3, gemma3_text (sliding window 32), gpt2
 tiny_folder     session  a folder with such a model and the real tokenizer, as a user would have one
 language_model  session  language_model(model, tokenizer): the two as the rest of the program takes them
 cache           test     an empty cache of the test's own; its folder
@@ -73,10 +74,12 @@ def tiny_model() -> Callable[..., Any]:
     return make_tiny_model
 
 
-def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None) -> Any:
+def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None, trees: bool = True) -> Any:
     """Weights are large enough that the predictions differ clearly between tokens."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
+
+    from tunelift.engine.support import enable_trees
 
     sizes: dict[str, Any] = {
         "hidden_size": 32,
@@ -103,6 +106,8 @@ def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         model = AutoModelForCausalLM.from_config(config, dtype=dtype or torch.float32)
+    if trees:
+        enable_trees(model)
     return model.eval()
 
 

@@ -15,6 +15,8 @@ from tunelift.core.records import Finding, Prompt, as_dict
 from tunelift.core.store import open_store, read_store
 from tunelift.data.checks import refuse_errors
 from tunelift.data.tasks import load_task
+from tunelift.engine.answers import SLOT_BUDGET
+from tunelift.engine.tree import plan_trees, saving
 from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
@@ -36,6 +38,7 @@ class Checked:
         style: How prompts are rendered.
         shown: A few training prompts.
         prompts: All prompts, by condition; training prompts stand under "training".
+        savings: How many times fewer tokens are computed of them, since what they begin with is shared.
     """
 
     counts: dict[str, int]
@@ -43,10 +46,12 @@ class Checked:
     style: PromptStyle
     shown: list[Prompt]
     prompts: dict[str, list[Prompt]]
+    savings: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts and findings as plain data."""
-        return {"counts": self.counts, "findings": [as_dict(finding) for finding in self.findings]}
+        """All but the prompts as plain data."""
+        findings = [as_dict(finding) for finding in self.findings]
+        return {"counts": self.counts, "findings": findings, "savings": self.savings}
 
 
 def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
@@ -59,7 +64,19 @@ def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
     findings = find_faults(plan)
     refuse_errors(findings, recipe.task)
     prompts = {"training": plan.training, **plan.prompts}
-    return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts)
+    savings = {
+        name: _saving(group, recipe.tune.batch_size if name == "training" else None) for name, group in prompts.items()
+    }
+    return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts, savings)
+
+
+def _saving(prompts: Sequence[Prompt], batch_size: int | None) -> float:
+    """The saving on prompts that are answered, or tuned on in steps of so many, here in the order of the data."""
+    sequences = [prompt.token_ids for prompt in prompts]
+    if batch_size is None:
+        return saving(sequences, plan_trees(sequences, SLOT_BUDGET))
+    starts = range(0, len(sequences), batch_size)
+    return saving(sequences, [range(start, min(start + batch_size, len(sequences))) for start in starts])
 
 
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def stopping(steps: int) -> Stopping:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_scores_and_answers_equal_the_plain_forward(tiny_model: Any, architecture: str) -> None:
-    model = tiny_model(architecture, vocabulary=VOCABULARY, dtype=torch.float32)
+def test_scores_and_answers_equal_the_plain_forward(make_model: Any, architecture: str) -> None:
+    model = make_model(architecture, torch.float32)
 
     @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(ITEMS, st.lists(TOKENS, max_size=6))
@@ -73,8 +73,8 @@ def test_scores_and_answers_equal_the_plain_forward(tiny_model: Any, architectur
     holds()
 
 
-def test_a_stop_string_ends_an_answer_and_is_not_part_of_it(tiny_model: Any) -> None:
-    model = tiny_model("llama", vocabulary=VOCABULARY, dtype=torch.float32)
+def test_a_stop_string_ends_an_answer_and_is_not_part_of_it(make_model: Any) -> None:
+    model = make_model("llama", torch.float32)
     free = answer_prompts(model, [[5, 6, 7]], [[]], stopping(6), lambda done: None).answers[0]
     words = free.text.split()
     assert len(words) == 6
@@ -84,8 +84,8 @@ def test_a_stop_string_ends_an_answer_and_is_not_part_of_it(tiny_model: Any) -> 
     assert answer.text == free.text[: free.text.index(words[2])]
 
 
-def test_answers_equal_the_library_beyond_the_sliding_window(tiny_model: Any) -> None:
-    model = tiny_model("gemma3_text", vocabulary=VOCABULARY, dtype=torch.float32)
+def test_answers_equal_the_library_beyond_the_sliding_window(make_model: Any) -> None:
+    model = make_model("gemma3_text", torch.float32)
     draw = torch.Generator().manual_seed(1)
     prompts = [torch.randint(3, VOCABULARY, (length,), generator=draw).tolist() for length in (90, 60, 75)]
     result = answer_prompts(model, prompts, [[[4, 5]]] * 3, stopping(6), lambda done: None)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
+from tunelift.engine.forward import forward_tree
 from tunelift.engine.loss import loss_sum, micro_batches, supervised_tokens
+from tunelift.engine.tree import build_tree
 from tunelift.models.adapters import add_lora
 
 ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
@@ -68,8 +70,8 @@ def assert_equal_gradients(model: Any, ours: torch.Tensor, plain: torch.Tensor, 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_loss_and_gradients_equal_the_plain_forward(tiny_model: Any, architecture: str, dtype: torch.dtype) -> None:
-    model = tiny_model(architecture, vocabulary=VOCABULARY, dtype=dtype)
+def test_loss_and_gradients_equal_the_plain_forward(make_model: Any, architecture: str, dtype: torch.dtype) -> None:
+    model = make_model(architecture, dtype)
     tolerance = 1e-4 if dtype is torch.float32 else TOLERANCE.get(architecture, MIXED)
 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -81,8 +83,8 @@ def test_loss_and_gradients_equal_the_plain_forward(tiny_model: Any, architectur
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
-def test_loss_and_gradients_with_an_adapter(tiny_model: Any, architecture: str) -> None:
-    model = add_lora(tiny_model(architecture, vocabulary=VOCABULARY, dtype=torch.float64), Lora(rank=2), 7)
+def test_loss_and_gradients_with_an_adapter(make_model: Any, architecture: str) -> None:
+    model = add_lora(make_model(architecture, torch.float64), Lora(rank=2), 7)
     for name, weight in model.named_parameters():
         if "lora_B" in name:  # zero at the start, which would hide half of the adapter
             torch.nn.init.normal_(weight, std=0.1)
@@ -96,8 +98,8 @@ def test_loss_and_gradients_with_an_adapter(tiny_model: Any, architecture: str) 
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
-def test_sequences_beyond_the_sliding_window(tiny_model: Any, architecture: str) -> None:
-    model = tiny_model(architecture, vocabulary=VOCABULARY, dtype=torch.float64)
+def test_sequences_beyond_the_sliding_window(make_model: Any, architecture: str) -> None:
+    model = make_model(architecture, torch.float64)
     draw = torch.Generator().manual_seed(3)
     prompts = []
     for number, length in enumerate((40, 61, 90)):
@@ -109,9 +111,9 @@ def test_sequences_beyond_the_sliding_window(tiny_model: Any, architecture: str)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(prompt_lists(), st.integers(1, 200))
 def test_any_division_into_micro_batches_gives_the_same_gradient(
-    tiny_model: Any, prompts: list[Prompt], budget: int
+    make_model: Any, prompts: list[Prompt], budget: int
 ) -> None:
-    model = tiny_model("llama", vocabulary=VOCABULARY, dtype=torch.float64)
+    model = make_model("llama", torch.float64)
     tokens = supervised_tokens(prompts)
     batches = micro_batches(prompts, budget)
     assert sorted(prompt.example_id for batch in batches for prompt in batch) == sorted(p.example_id for p in prompts)
@@ -121,10 +123,11 @@ def test_any_division_into_micro_batches_gives_the_same_gradient(
 
 def test_one_prompt_never_touches_another(tiny_model: Any) -> None:
     model = tiny_model("llama", vocabulary=VOCABULARY, dtype=torch.float32)
-    shared = (5, 6, 7, 8)
-    first = Prompt("a", "", (*shared, 9, 10, 11), (False,) * 5 + (True,) * 2)
-    others = [Prompt("b", "", (*shared, 12, token, 14), (False,) * 5 + (True,) * 2) for token in (20, 30)]
-    from tunelift.engine.forward import forward
-
-    rows = [forward(model, [first.token_ids, other.token_ids], 4, [[4, 5], []]).logits for other in others]
-    assert torch.equal(rows[0], rows[1])
+    shared = tuple(range(5, 30))
+    first = (*shared, 40, 41, 42)
+    logits = []
+    for token in (50, 51):
+        tree = build_tree([first, (*shared, 43, token, 44)])
+        assert len(tree.segments) == 3
+        logits.append(forward_tree(model, tree, tree.path(0)))
+    assert torch.equal(*logits)

@@ -1,19 +1,22 @@
-"""Answers to prompts: log-probability of given choices, and greedy generation, from one prefill."""
+"""Answers to prompts: log-probability of given choices, and greedy generation, from one reading of the prompts."""
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import torch
 
-from tunelift.engine.batches import plan_batches
-from tunelift.engine.forward import Forward, forward, shared_prefix_length
+from tunelift.engine.state import PlainState, TreeState, read_prompts
+from tunelift.engine.tree import plan_trees
 
-TOKEN_BUDGET = 2048
+# Slots of the prompts that are answered together.
+SLOT_BUDGET = 4096
+# Logits that choices are scored from at once: a quarter of a gigabyte in float32.
+LOGITS = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,34 +82,26 @@ def answer_prompts(
     model.eval()
     answers = [Answer() for _ in prompts]
     generation_seconds = 0.0
-    prefix_length = shared_prefix_length(model, prompts, limit=min(map(len, prompts), default=1) - 1)
-    for batch in plan_batches([_cost(len(prompt) - prefix_length, len(prompt)) for prompt in prompts], TOKEN_BUDGET):
+    for batch in plan_trees(prompts, SLOT_BUDGET):
         started = time.perf_counter()
-        sequences = [prompts[index] for index in batch]
-        state = forward(model, sequences, prefix_length, [[len(sequence) - 1] for sequence in sequences])
-        prefilled = time.perf_counter()
-        scores = score_choices(model, state, [choices[index] for index in batch])
+        state = read_prompts(model, [prompts[index] for index in batch])
+        read = time.perf_counter()
+        scores = score_choices(state, [choices[index] for index in batch])
         scored = time.perf_counter()
-        for index, generated, logprobs in zip(batch, generate(model, state, stopping), scores, strict=True):
+        for index, generated, logprobs in zip(batch, generate(state, stopping), scores, strict=True):
             generated.logprobs = logprobs
             answers[index] = generated
-        generation_seconds += time.perf_counter() - scored + prefilled - started
+        generation_seconds += time.perf_counter() - scored + read - started
         on_progress(len(batch))
     model.train(was_training)
     return Answers(answers, generation_seconds)
 
 
-def _cost(computed: int, cached: int) -> int:
-    """What a row takes from the token budget: its tokens to compute, or an eighth of those to keep in the cache."""
-    return max(computed, cached // 8)
-
-
-def score_choices(model: Any, state: Forward, choices: Sequence[Sequence[Sequence[int]]]) -> list[tuple[float, ...]]:
-    """Log-probability of each choice behind each prompt of a batch.
+def score_choices(state: TreeState | PlainState, choices: Sequence[Sequence[Sequence[int]]]) -> list[tuple[float, ...]]:
+    """Log-probability of each choice behind each prompt.
 
     Args:
-        model: The model that computed `state`.
-        state: The prefilled prompts, with logits at their last tokens. It is left as it was.
+        state: The prompts. It is left as it was.
         choices: For each prompt the token ids of its choices.
 
     Returns:
@@ -120,72 +115,49 @@ def score_choices(model: Any, state: Forward, choices: Sequence[Sequence[Sequenc
         for column, choice in enumerate(row_choices)
         if len(choice) > 1
     ]
-    for batch in plan_batches(
-        [_cost(len(choice), state.attention_mask.shape[1]) for _, _, choice in longer], TOKEN_BUDGET
-    ):
-        rows = [longer[index] for index in batch]
-        for (row, column, _), score in zip(rows, _score_continuations(model, state, rows), strict=True):
-            scores[row][column] += score
+    for part in _parts([len(choice) for _, _, choice in longer], LOGITS // state.logits.shape[-1]):
+        rows = longer[part]
+        logits = state.score([row for row, _, _ in rows], [choice[:-1] for _, _, choice in rows])
+        targets = torch.tensor([token for _, _, choice in rows for token in choice[1:]], device=logits.device)
+        logprobs = logits.float().log_softmax(-1).gather(-1, targets[:, None])[:, 0].cpu()
+        ends = accumulate(len(choice) - 1 for _, _, choice in rows)
+        for (row, column, choice), end in zip(rows, ends, strict=True):
+            scores[row][column] += logprobs[end - len(choice) + 1 : end].sum().item()
     return [tuple(row) for row in scores]
 
 
-def _score_continuations(model: Any, state: Forward, rows: list[tuple[int, int, Sequence[int]]]) -> list[float]:
-    """Log-probability of the second and later tokens of some choices. Padding stands on the right here."""
-    device = state.logits.device
-    width = max(len(choice) for _, _, choice in rows) - 1
-    source = torch.tensor([row for row, _, _ in rows], device=device)
-    token_ids = torch.zeros(len(rows), width, dtype=torch.long)
-    targets = torch.zeros(len(rows), width, dtype=torch.long)
-    valid = torch.zeros(len(rows), width, dtype=torch.long)
-    for index, (_, _, choice) in enumerate(rows):
-        token_ids[index, : len(choice) - 1] = torch.tensor(choice[:-1])
-        targets[index, : len(choice) - 1] = torch.tensor(choice[1:])
-        valid[index, : len(choice) - 1] = 1
-    cache = copy.deepcopy(state.cache)
-    cache.batch_select_indices(source)
-    logits = model(
-        input_ids=token_ids.to(device),
-        attention_mask=torch.cat([state.attention_mask[source], valid.to(device)], dim=1),
-        position_ids=state.next_positions[source, None] + torch.arange(width, device=device),
-        past_key_values=cache,
-        use_cache=True,
-    ).logits
-    logprobs = logits.float().log_softmax(-1).gather(-1, targets.to(device)[..., None])[..., 0]
-    return (logprobs * valid.to(device)).sum(-1).tolist()
+def _parts(sizes: Sequence[int], budget: int) -> list[slice]:
+    """Consecutive items whose sizes sum up to the budget at most; a larger item is a part of its own."""
+    borders, filled = [0], 0
+    for index, size in enumerate(sizes):
+        if filled + size > budget and index > borders[-1]:
+            borders.append(index)
+            filled = 0
+        filled += size
+    return [slice(first, last) for first, last in zip(borders, [*borders[1:], len(sizes)], strict=True) if last > first]
 
 
-def generate(model: Any, state: Forward, stopping: Stopping) -> list[Answer]:
-    """Greedy decoding of a batch of prefilled prompts; finished rows leave the batch.
+def generate(state: TreeState | PlainState, stopping: Stopping) -> list[Answer]:
+    """Greedy decoding behind prompts; finished ones are left out of the next step.
 
     Args:
-        model: The model that computed `state`.
-        state: The prefilled prompts, with logits at their last tokens. Its cache is used up.
+        state: The prompts; it is used up.
         stopping: When an answer ends.
     """
     answers = [Answer() for _ in range(len(state.logits))]
     active = list(range(len(answers)))
-    logits, mask, positions = state.logits, state.attention_mask, state.next_positions
+    logits = state.logits
     for step in range(stopping.max_new_tokens):
-        next_ids = logits.argmax(-1)
+        next_ids = logits.argmax(-1).tolist()
         going = [
-            row for row, token in enumerate(next_ids.tolist()) if not _append(answers[active[row]], token, stopping)
+            (row, token)
+            for row, token in zip(active, next_ids, strict=True)
+            if not _append(answers[row], token, stopping)
         ]
         if not going or step + 1 == stopping.max_new_tokens:
             break
-        kept = torch.tensor(going, device=logits.device)
-        if len(going) < len(active):
-            state.cache.batch_select_indices(kept)
-        active = [active[row] for row in going]
-        mask = torch.cat([mask[kept], mask.new_ones(len(going), 1)], dim=1)
-        positions = positions[kept]
-        logits = model(
-            input_ids=next_ids[kept, None],
-            attention_mask=mask,
-            position_ids=positions[:, None],
-            past_key_values=state.cache,
-            use_cache=True,
-        ).logits[:, -1]
-        positions = positions + 1
+        active = [row for row, _ in going]
+        logits = state.step(active, [token for _, token in going])
     for answer in answers:
         answer.text = _cut(stopping.decode(answer.token_ids), stopping.strings)
     return answers

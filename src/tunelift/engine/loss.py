@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tunelift.core.records import Prompt
-from tunelift.engine.batches import common_prefix_length, plan_batches
-from tunelift.engine.forward import forward, shared_prefix_length
+from tunelift.engine.forward import forward_tree, takes_trees
+from tunelift.engine.plain import plain_logits
+from tunelift.engine.tree import build_tree, plan_trees
 
 
 def supervised_tokens(prompts: Sequence[Prompt]) -> int:
@@ -20,8 +22,7 @@ def supervised_tokens(prompts: Sequence[Prompt]) -> int:
 
 def micro_batches(prompts: Sequence[Prompt], token_budget: int) -> list[list[Prompt]]:
     """The prompts of one optimizer step in groups that fit into memory; a pure function of the list."""
-    shared = common_prefix_length([prompt.token_ids for prompt in prompts])
-    plan = plan_batches([len(prompt.token_ids) - shared for prompt in prompts], token_budget)
+    plan = plan_trees([prompt.token_ids for prompt in prompts], token_budget)
     return [[prompts[index] for index in batch] for batch in plan]
 
 
@@ -35,18 +36,20 @@ def loss_sum(model: Any, prompts: Sequence[Prompt]) -> Tensor:
     Returns:
         A scalar that carries gradients; divide it by the supervised tokens of the whole optimizer step.
     """
-    targets: list[int] = []
-    keep: list[list[int]] = []
-    for prompt in prompts:
-        supervised = [index for index, flag in enumerate(prompt.supervised) if flag]
-        targets += [prompt.token_ids[index] for index in supervised]
-        keep.append([index - 1 for index in supervised])
+    supervised = [np.flatnonzero(prompt.supervised) for prompt in prompts]
+    targets = np.concatenate([np.asarray(p.token_ids)[indices] for p, indices in zip(prompts, supervised, strict=True)])
     sequences = [prompt.token_ids for prompt in prompts]
-    # The predictor of a supervised token belongs to its own row, also when that token is the first after the prefix.
-    prefix_length = shared_prefix_length(model, sequences, limit=min(indices[0] for indices in keep))
-    logits = forward(model, sequences, prefix_length, keep).logits
+    if takes_trees(model):
+        tree = build_tree(sequences)
+        predictors = [tree.path(number)[indices - 1] for number, indices in enumerate(supervised)]
+        # Prompts that are equal, or continue each other, have predictors in common: each is projected once.
+        keep, places = np.unique(np.concatenate(predictors), return_inverse=True)
+        logits = forward_tree(model, tree, keep)
+        logits = logits.index_select(0, torch.from_numpy(places).to(logits.device))
+    else:
+        logits = plain_logits(model, sequences, [indices - 1 for indices in supervised])
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return torch.nn.functional.cross_entropy(logits, torch.tensor(targets, device=logits.device), reduction="sum")
+    return torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets).to(logits.device), reduction="sum")
 
 
 @torch.no_grad()

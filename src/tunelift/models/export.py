@@ -138,13 +138,14 @@ def _answer(
 
 def _answer_logits(loaded: LanguageModel, prompt: Sequence[int], answer_ids: Sequence[int]) -> Any:
     """Logits ``[1 + answer length, vocabulary]`` at the last token of a prompt and at the tokens of an answer."""
+    import numpy as np
     import torch
 
-    from tunelift.engine.forward import forward
+    from tunelift.engine.plain import plain_logits
 
     token_ids = [*prompt, *answer_ids]
     with torch.inference_mode():
-        logits = forward(loaded.model, [token_ids], 0, [range(len(prompt) - 1, len(token_ids))]).logits
+        logits = plain_logits(loaded.model, [token_ids], [np.arange(len(prompt) - 1, len(token_ids))])
     return logits.float().cpu().numpy()
 
 

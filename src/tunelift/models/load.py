@@ -12,6 +12,7 @@ from tunelift.core import hardware
 from tunelift.core.cache import MANIFEST
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import content_hash, file_hash, read_json
+from tunelift.core.progress import say
 from tunelift.models.adapters import merge_adapter
 from tunelift.models.bundled import MODELS, bundled_model, part_files
 from tunelift.models.gguf import convert, converted_folder
@@ -123,6 +124,8 @@ def _load_weights(name: str, source: str, precision: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
+    from tunelift.engine.support import TreesRefusedError, enable_trees
+
     dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
     with _explained(name):
         model, found = AutoModelForCausalLM.from_pretrained(
@@ -130,7 +133,12 @@ def _load_weights(name: str, source: str, precision: str) -> Any:
         )
     if found["missing_keys"]:  # the library would only warn, and draw them at random
         raise UserError(name, f"lacks weights ({shorten(sorted(found['missing_keys']))})", "copy or download it again")
-    return model.to(hardware.device()).eval()
+    model = model.to(hardware.device()).eval()
+    try:
+        enable_trees(model)
+    except TreesRefusedError as error:
+        say(f"{name}: shared prefixes are not used, since {error}")
+    return model
 
 
 def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -> LanguageModel:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+from tunelift.core.errors import counted
 from tunelift.core.records import Finding, Prompt
 
 if TYPE_CHECKING:
     from tunelift.commands import Checked
 
+WORTH_SAYING = 1.1
 GREEN, DIM, RESET = "\x1b[1;32m", "\x1b[2m", "\x1b[0m"
 
 
@@ -21,20 +23,22 @@ def check_text(checked: Checked, colour: bool) -> str:
         colour: Mark supervised tokens with a colour; otherwise they stand in ``[[`` and ``]]``.
     """
     counts = "; ".join(f"{name} {count:,}" for name, count in checked.counts.items())
-    lines = [f"rows: {counts}", *_lengths(checked.prompts)]
+    lines = [f"rows: {counts}", *_lengths(checked.prompts, checked.savings)]
     lines += [_finding_line(finding) for finding in checked.findings] or ["no findings"]
     lines.append("supervised tokens " + (f"are {GREEN}green{RESET}:" if colour else "stand in [[ ]]:"))
     lines += [preview(prompt, checked.style.tokenizer, colour) for prompt in checked.shown]
     return "\n".join(lines)
 
 
-def _lengths(prompts: dict[str, list[Prompt]]) -> list[str]:
+def _lengths(prompts: dict[str, list[Prompt]], savings: dict[str, float]) -> list[str]:
     lines = []
     for name, group in prompts.items():
         lengths = sorted(len(prompt.token_ids) for prompt in group)
         if lengths:
             median = lengths[len(lengths) // 2]
-            lines.append(f"{name}: {len(lengths):,} prompts, {median} tokens in the middle, {lengths[-1]} at most")
+            line = f"{name}: {counted(len(lengths), 'prompt')}, {median} tokens in the middle, {lengths[-1]} at most"
+            shared = f"; {savings[name]:.1f} times fewer tokens, since what they begin with is shared"
+            lines.append(line + (shared if savings[name] >= WORTH_SAYING else ""))
     return lines
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from tunelift.engine.forward import forward
+from tunelift.engine.state import read_prompts
 
 if TYPE_CHECKING:
     from tunelift.models.load import LanguageModel
@@ -110,20 +110,12 @@ def certain_length(text: str, stop: Sequence[str]) -> int:
 @torch.inference_mode()
 def _tokens(model: Any, prompt_ids: Sequence[int], choose: Callable[[Tensor], Tensor]) -> Iterator[int]:
     """The tokens behind a prompt, without end; each is computed when it is asked for."""
-    state = forward(model, [prompt_ids], 0, [[len(prompt_ids) - 1]])
-    logits, mask, positions = state.logits, state.attention_mask, state.next_positions
+    state = read_prompts(model, [prompt_ids])
+    logits = state.logits
     while True:
-        token = choose(logits)
-        yield int(token)
-        mask = torch.cat([mask, mask.new_ones(1, 1)], dim=1)
-        logits = model(
-            input_ids=token[:, None],
-            attention_mask=mask,
-            position_ids=positions[:, None],
-            past_key_values=state.cache,
-            use_cache=True,
-        ).logits[:, -1]
-        positions = positions + 1
+        token = int(choose(logits))
+        yield token
+        logits = state.step([0], [token])
 
 
 def _chooser(options: Options) -> Callable[[Tensor], Tensor]:

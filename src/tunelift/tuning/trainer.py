@@ -7,12 +7,14 @@ normalises by the supervised tokens of the whole step, so that any division give
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
+from peft.helpers import disable_input_dtype_casting
 from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -29,7 +31,7 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
 
     Args:
         token_budget: Largest micro-batch, in tokens.
-        autocast: Compute in bfloat16 while the weights stay in float32.
+        autocast: Compute in bfloat16 what is safe in it, whatever the precision of the weights that are tuned.
         **options: As for `transformers.Trainer`; the data sets are lists of `Prompt`.
     """
 
@@ -73,8 +75,15 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         """Not estimated: the library's formula does not know shared prefixes."""
         return 0
 
-    def _precision(self) -> Any:
-        return torch.autocast(self.args.device.type, torch.bfloat16) if self.autocast else nullcontext()
+    @contextmanager
+    def _precision(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            if self.autocast:
+                stack.enter_context(torch.autocast(self.args.device.type, torch.bfloat16))
+                if isinstance(self.model, PeftModel):
+                    # Otherwise the input of every adapter is copied in the precision of the adapter's weights.
+                    stack.enter_context(disable_input_dtype_casting(self.model))
+            yield
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._staging) if self._staging else super()._get_output_dir(trial)

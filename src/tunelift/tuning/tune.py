@@ -15,16 +15,20 @@ from transformers.integrations import TensorBoardCallback
 from tunelift.core import hardware
 from tunelift.core.errors import UserError
 from tunelift.core.files import content_hash, new_folder, read_json, write_json
+from tunelift.core.progress import say
 from tunelift.core.recipe import Tune
 from tunelift.core.records import Prompt
 from tunelift.core.seeds import derive_seed
+from tunelift.engine.forward import takes_trees
 from tunelift.engine.loss import supervised_tokens
+from tunelift.engine.support import TreesRefusedError, compare_with_plain
 from tunelift.models.adapters import add_lora, merge_adapter, trainable_parameters
 from tunelift.models.load import LanguageModel
 from tunelift.tuning.checkpoints import FOLDER, latest_checkpoint
 from tunelift.tuning.trainer import PromptTrainer, Record, Validation, is_exhausted, validation_losses
 
 # Largest micro-batch in tokens: on a CPU larger ones are no faster and need more memory.
+SELF_CHECK = 4  # training prompts whose logits are compared with those of the plain way before tuning
 TOKEN_BUDGET = {"cpu": 512, "mps": 4096, "cuda": 16384}
 
 
@@ -80,6 +84,11 @@ def tune_model(
     loaded.model = merge_adapter(loaded.model)
     if settings.method.lora:
         loaded.model = add_lora(loaded.model, settings.method.lora, seed)
+    if takes_trees(loaded.model):
+        try:
+            compare_with_plain(loaded.model, [prompt.token_ids for prompt in training[:SELF_CHECK]])
+        except TreesRefusedError as error:
+            say(f"{loaded.name}: shared prefixes are not used, since {error}")
     checkpoint = latest_checkpoint(work)
     if checkpoint is None:
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)  # curves of other settings
@@ -170,7 +179,7 @@ def _make_trainer(
     )
     trainer = PromptTrainer(
         token_budget=TOKEN_BUDGET[device],
-        autocast=bool(settings.method.full) and bfloat16,
+        autocast=bfloat16,
         model=loaded.model,
         args=arguments,
         train_dataset=training,

@@ -1,0 +1,173 @@
+"""What attends to what in a tree, as blocks that are computed with a few large products.
+
+A row is a run of new tokens that continues a path. Its queries attend to all keys of the path before it and, up to
+themselves, to its own. Rows whose paths begin with the same slots form a block: the products with those keys, which
+stand *above* the block, are one large product; the other keys of each row are its *own*.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tunelift.engine.tree import Indices, Mask, TokenTree
+
+# With fewer rows below it a segment is not worth a block: its keys count among each row's own.
+ROWS_OF_A_BLOCK = 8
+# Rows form one block when padding makes their products at most so much larger, or by no more than so many elements.
+PADDING = 1.25
+SMALL = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """New tokens that continue a path.
+
+    Attributes:
+        path: The slots of the new tokens, and before them those of all tokens that they continue.
+        new: Number of new tokens.
+        above: So many leading slots of the path are shared with the other rows of the block.
+    """
+
+    path: Indices
+    new: int
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows that are computed together, padded to one size.
+
+    Attributes:
+        queries: ``[rows, width]``, indices of the new tokens, padded behind them.
+        own: ``[rows, keys]``, slots of each row's own keys, its new tokens last, padded like them and before the first.
+        above: ``[keys above]``, slots of the keys that all rows attend to.
+        causal: Each row's own keys are its new tokens, and a token attends to those up to itself: `own_seen` says
+            no more.
+        own_seen: ``[rows or 1, width, keys]``, whether a query attends to a key; by the size of the sliding window,
+            where that matters, and for None without a window.
+        above_seen: ``[rows, width, keys above]``, the same for the keys above; windows alone.
+    """
+
+    queries: Tensor
+    own: Tensor
+    above: Tensor
+    causal: bool
+    own_seen: dict[int | None, Tensor]
+    above_seen: dict[int, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """New tokens as the attention takes them.
+
+    Attributes:
+        blocks: All rows, in blocks.
+        places: ``[new tokens]``, where each token's result stands among those of the blocks, one behind the other.
+        windows: The sizes of the sliding windows that it was made for.
+    """
+
+    blocks: list[Block]
+    places: Tensor
+    windows: frozenset[int]
+
+
+def tree_rows(tree: TokenTree) -> list[Row]:
+    """A row for every segment of a tree."""
+    return [
+        Row(segment.path, segment.length, above)
+        for segment, above in zip(tree.segments, lengths_above(tree), strict=True)
+    ]
+
+
+def lengths_above(tree: TokenTree) -> list[int]:
+    """For each segment, how much of its path belongs to a segment with enough rows below it for a block."""
+    below = [0] * len(tree.segments)
+    for number in range(len(tree.segments) - 1, -1, -1):
+        parent = tree.segments[number].parent
+        if parent is not None:
+            below[parent] += below[number] + 1
+    lengths = [0] * len(tree.segments)
+    for number, segment in enumerate(tree.segments):
+        if segment.parent is not None:
+            large = below[segment.parent] >= ROWS_OF_A_BLOCK
+            lengths[number] = len(tree.segments[segment.parent].path) if large else lengths[segment.parent]
+    return lengths
+
+
+def lay_out(rows: Sequence[Row], first_slot: int, windows: Sequence[int], device: torch.device) -> Layout:
+    """Group rows into blocks.
+
+    Args:
+        rows: All new tokens, each in one row.
+        first_slot: The slot of the first new token; the others follow.
+        windows: The sizes of the sliding windows that layers of the model have.
+        device: Where the model is.
+    """
+    groups: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.above, int(row.path[row.above - 1]) if row.above else -1].append(row)
+    places = np.empty(sum(row.new for row in rows), dtype=np.int64)
+    blocks = []
+    size = 0
+    for members in (members for group in groups.values() for members in _similar(group)):
+        width = max(row.new for row in members)
+        for index, row in enumerate(members):
+            places[row.path[-row.new :] - first_slot] = size + index * width + np.arange(row.new)
+        size += len(members) * width
+        blocks.append(_block(members, width, first_slot, windows, device))
+    return Layout(blocks, torch.from_numpy(places).to(device), frozenset(windows))
+
+
+def _similar(rows: list[Row]) -> list[list[Row]]:
+    """Rows in groups of similar size, the largest first."""
+    groups: list[list[Row]] = []
+    needed = width = rest = 0
+    for row in sorted(rows, key=lambda row: (-row.new, -len(row.path))):
+        own = len(row.path) - row.above
+        longest = max(rest, own - row.new)
+        padded = width * (longest + width) * (len(groups[-1]) + 1) if groups else 0
+        if groups and padded <= max(PADDING * (needed + row.new * own), needed + row.new * own + SMALL):
+            groups[-1].append(row)
+            needed, rest = needed + row.new * own, longest
+        else:
+            groups.append([row])
+            needed, width, rest = row.new * own, row.new, own - row.new
+    return groups
+
+
+def _block(rows: list[Row], width: int, first_slot: int, windows: Sequence[int], device: torch.device) -> Block:
+    above = rows[0].path[: rows[0].above]
+    rest = max(len(row.path) - row.above - row.new for row in rows)
+    own = np.empty((len(rows), rest + width), dtype=np.int64)
+    valid = np.zeros((len(rows), 1, rest + width), dtype=bool)
+    depths = np.empty(len(rows), dtype=np.int64)
+    for index, row in enumerate(rows):
+        before = rest - (len(row.path) - row.above - row.new)
+        own[index] = np.pad(row.path[row.above :], (before, width - row.new), mode="edge")
+        valid[index, :, before:] = True
+        depths[index] = len(row.path) - row.new
+    # How far each query is behind each key: `rest` keys come before the first query.
+    back = np.arange(rest, rest + width)[:, None] - np.arange(rest + width)
+    everything = valid.all()
+    causal = (back >= 0)[None] if everything else valid & (back >= 0)
+    own_seen: dict[int | None, Mask] = {None: causal}
+    above_seen: dict[int, Mask] = {}
+    for window in windows:
+        if depths.max() + width > window:
+            own_seen[window] = causal & (back < window)
+            distance = depths[:, None, None] + np.arange(width)[:, None] - np.arange(len(above))
+            above_seen[window] = distance < window
+    return Block(
+        queries=torch.from_numpy(own[:, rest:] - first_slot).to(device),
+        own=torch.from_numpy(own).to(device),
+        above=torch.from_numpy(np.ascontiguousarray(above)).to(device),
+        causal=rest == 0,
+        own_seen={window: torch.from_numpy(seen).to(device) for window, seen in own_seen.items()},
+        above_seen={window: torch.from_numpy(seen).to(device) for window, seen in above_seen.items()},
+    )

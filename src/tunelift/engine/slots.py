@@ -1,0 +1,52 @@
+"""Keys and values of the slots of a tree that still grows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicLayer
+
+
+class SlotLayer(DynamicLayer):  # type: ignore[misc]
+    """One layer's keys and values, in memory that is taken ahead, so that growing by a token copies only that token."""
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Take the first memory."""
+        super().lazy_initialization(key_states, value_states)
+        self.keys, self.values = key_states[..., :0, :], value_states[..., :0, :]
+        self.size = 0
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Append new slots; returns the keys and values of all."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        size = self.size + key_states.shape[-2]
+        if size > self.keys.shape[-2]:
+            self.keys = _grown(self.keys, self.size, 2 * size)
+            self.values = _grown(self.values, self.size, 2 * size)
+        self.keys[..., self.size : size, :] = key_states
+        self.values[..., self.size : size, :] = value_states
+        self.size = size
+        return self.keys[..., :size, :], self.values[..., :size, :]
+
+    def get_seq_length(self) -> int:
+        """Number of slots."""
+        return self.size if self.is_initialized else 0
+
+
+def _grown(states: Tensor, size: int, capacity: int) -> Tensor:
+    grown = states.new_empty(*states.shape[:-2], capacity, states.shape[-1])
+    grown[..., :size, :] = states[..., :size, :]
+    return grown
+
+
+def slot_cache() -> Cache:
+    """An empty cache."""
+    return Cache(layer_class_to_replicate=SlotLayer)
+
+
+def forget(cache: Cache, size: int) -> None:
+    """Take all slots from this one on out of a cache."""
+    for layer in cache.layers:
+        layer.size = size
