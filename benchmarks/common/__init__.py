@@ -1,0 +1,1 @@
+"""What the benchmarks share: the work, the two ends of a worker, and the measuring."""

@@ -1,0 +1,136 @@
+"""One comparison: find a peer's best configurations, then measure them in turn with ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from common.measure import alternate
+from common.workers import Message, Worker
+
+# A precision and a batch size.
+Key: TypeAlias = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What stands against tunelift.
+
+    Attributes:
+        module: Its worker.
+        name: For tables.
+        size: What its worker calls the batch size.
+        precisions: Those that it can run in.
+        sizes: Batch sizes to try.
+        first_size: The batch size with which the precisions are tried.
+        unit: What the work is counted in.
+    """
+
+    module: str
+    name: str
+    size: str
+    precisions: tuple[str, ...]
+    sizes: tuple[int, ...]
+    first_size: int
+    unit: str
+
+    def label(self, key: Key) -> str:
+        """A configuration for tables."""
+        return f"{self.name}, {key[0]}, {self.size.replace('_', '-')} {key[1]}"
+
+    def settings(self, key: Key) -> Message:
+        """A configuration for the worker."""
+        return {"precision": key[0], self.size: key[1]}
+
+    def parse(self, text: str) -> Key:
+        """A configuration from the command line, like "bfloat16:8"."""
+        precision, _, size = text.rpartition(":")
+        if precision not in self.precisions or not size.isdigit():
+            raise SystemExit(f'error: --peer: "{text}" is none of {", ".join(self.precisions)} with ":" and a size')
+        return precision, int(size)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was measured.
+
+    Attributes:
+        measured: For every side its repetitions, ours first.
+        trials: The rate of each configuration of the peer that was tried.
+        versions: Of the packages of both sides.
+    """
+
+    measured: dict[str, list[Message]]
+    trials: dict[str, float]
+    versions: dict[str, dict[str, str]]
+
+
+def compare(
+    ours: str,
+    peer: Peer,
+    configuration: Message,
+    part: Callable[[int], Message],
+    *,
+    same: Sequence[str],
+    only: str | None,
+    repeats: int,
+) -> Comparison:
+    """Measure our side and the peer's best configurations.
+
+    Args:
+        ours: Our worker's module.
+        peer: The peer.
+        configuration: The work, for both sides.
+        part: What replaces the work in a trial and in a warm-up, given the batch size.
+        same: The peer's precisions that are the same as ours.
+        only: The one configuration of the peer to measure, if no others are to be tried.
+        repeats: Number of rounds.
+    """
+    trials = {} if only else _try_all(peer, configuration, part)
+    chosen = [peer.parse(only)] if only else _choose(trials, same)
+    with ExitStack() as stack:
+        # Every configuration has a process of its own, so that its memory is its own.
+        workers = [stack.enter_context(Worker(module)) for module in (ours, *[peer.module for _ in chosen])]
+        sides = {"tunelift": (workers[0], configuration, part(peer.first_size))}
+        for key, worker in zip(chosen, workers[1:], strict=True):
+            sides[peer.label(key)] = (worker, configuration | peer.settings(key), part(key[1]))
+        for worker, work, small in sides.values():
+            worker.measure(work | small)
+        turns = {name: _once(worker, work) for name, (worker, work, _) in sides.items()}
+        measured = alternate(turns, repeats)
+    versions = {"ours": workers[0].versions, "peer": workers[1].versions}
+    return Comparison(measured, {peer.label(key): rate for key, rate in trials.items()}, versions)
+
+
+def _once(worker: Worker, work: Message) -> Callable[[], Message]:
+    return lambda: worker.measure(work)
+
+
+def _try_all(peer: Peer, configuration: Message, part: Callable[[int], Message]) -> dict[Key, float]:
+    """The rate of each of the peer's configurations, measured once after a warm-up of the process."""
+    found: dict[Key, float] = {}
+    with Worker(peer.module) as worker:
+        for key in _candidates(peer, found):
+            work = configuration | part(key[1]) | peer.settings(key)
+            if not found:
+                worker.measure(work)
+            one = worker.measure(work)
+            found[key] = one[peer.unit] / one["seconds"]
+            print(f"  tried {peer.label(key)}: {found[key]:,.1f} {peer.unit}/s", flush=True)
+    return found
+
+
+def _candidates(peer: Peer, found: dict[Key, float]) -> Iterator[Key]:
+    """What to try next, given what was found so far: every precision, then every size in the fastest of them."""
+    yield from ((precision, peer.first_size) for precision in peer.precisions)
+    fastest, _ = max(found, key=lambda key: found[key])
+    yield from ((fastest, size) for size in peer.sizes if size != peer.first_size)
+
+
+def _choose(trials: dict[Key, float], same: Sequence[str]) -> list[Key]:
+    """The fastest configuration, and the fastest with our precision, or the second fastest where that is the same."""
+    first, second, *_ = ranked = sorted(trials, key=lambda key: -trials[key])
+    ours = next((key for key in ranked if key[0] in same), first)
+    return [first, ours if ours != first else second]

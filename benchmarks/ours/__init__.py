@@ -1,0 +1,1 @@
+"""Our side of the benchmarks, each module a worker process."""
