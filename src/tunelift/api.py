@@ -18,7 +18,7 @@ from tunelift.data.checks import check_answers, refuse_errors
 from tunelift.data.examples import draw_positions, load_examples
 from tunelift.data.tasks import Task, load_task
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model
-from tunelift.models.load import LanguageModel, load_model
+from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompts
 from tunelift.prompts.checks import check_prompts
 from tunelift.report.record import RunReport
@@ -70,11 +70,11 @@ def tune(
     prompts = [prompt.token_ids for prompt in training + validation]
     key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])
     target = Path(folder) if folder else cache_folder() / "tuned" / key[:16]
+    base = load_model(model.name, chosen.precision, accept_terms=True)  # the caller's stays as it is
     if folder or not (target / "model" / "tuning.json").is_file():
-        copy = load_model(model.name, chosen.precision, accept_terms=True)
-        tune_model(copy, training, validation, chosen, seed, target)
+        tune_model(base, training, validation, chosen, seed, target)
         remove_checkpoints(target)
-    return load_model(str(target / "model"), chosen.precision, accept_terms=True)
+    return load_tuned(base, target / "model", chosen.precision, accept_terms=True)
 
 
 def evaluate(

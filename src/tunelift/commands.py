@@ -15,14 +15,15 @@ from tunelift.core.records import Finding, Prompt, as_dict
 from tunelift.core.store import open_store, read_store
 from tunelift.data.checks import refuse_errors
 from tunelift.data.tasks import load_task
-from tunelift.engine.answers import SLOT_BUDGET
-from tunelift.engine.tree import plan_trees, saving
+from tunelift.engine.forward import takes_trees
+from tunelift.engine.tree import saving
 from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
 from tunelift.pipeline import Plan, check, find_faults, make_plan, prepare, record_facts, tune, tuning_report
 from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids, stop_strings
+from tunelift.tuning.tune import tuning_batches
 
 # Enough to see a wrong export; each takes a forward pass of two models.
 EXPORT_ITEMS = 100
@@ -60,23 +61,21 @@ def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
     Raises:
         UserError: A finding makes the run meaningless.
     """
-    plan, _ = prepare(recipe, accept_terms)
+    plan, base = prepare(recipe, accept_terms)
     findings = find_faults(plan)
     refuse_errors(findings, recipe.task)
+    size = recipe.tune.batch_size
+    steps = [plan.training[start : start + size] for start in range(0, len(plan.training), size)]
+    trees = {"training": [batch for step in steps for batch in tuning_batches(base.model, step)]}
+    trees |= {name: [prompts] for name, prompts in plan.prompts.items()}
+    savings = {name: _saving(base.model, batches) for name, batches in trees.items()}
     prompts = {"training": plan.training, **plan.prompts}
-    savings = {
-        name: _saving(group, recipe.tune.batch_size if name == "training" else None) for name, group in prompts.items()
-    }
     return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts, savings)
 
 
-def _saving(prompts: Sequence[Prompt], batch_size: int | None) -> float:
-    """The saving on prompts that are answered, or tuned on in steps of so many, here in the order of the data."""
-    sequences = [prompt.token_ids for prompt in prompts]
-    if batch_size is None:
-        return saving(sequences, plan_trees(sequences, SLOT_BUDGET))
-    starts = range(0, len(sequences), batch_size)
-    return saving(sequences, [range(start, min(start + batch_size, len(sequences))) for start in starts])
+def _saving(model: Any, batches: Sequence[Sequence[Prompt]]) -> float:
+    """The saving on prompts that are computed in such batches; those of training in the order of the data."""
+    return saving([[prompt.token_ids for prompt in batch] for batch in batches]) if takes_trees(model) else 1.0
 
 
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:

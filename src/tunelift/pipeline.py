@@ -31,7 +31,7 @@ from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.baselines import fit_majority, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.results import read_samples, write_evaluation
-from tunelift.models.load import LanguageModel, load_model
+from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompts
 from tunelift.prompts.checks import check_prompts
 from tunelift.report.html import render_html
@@ -97,8 +97,7 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
                 answer(store, plan, name, condition, base)
         if has_tuned(recipe):
             tune(store, plan, base)
-            del base  # used up, and the tuned model takes as much memory again
-            tuned = load_model(str(folder / "model"), recipe.tune.precision, accept_terms)
+            tuned = load_tuned(base, folder / "model", recipe.tune.precision, accept_terms)
             for name, condition in recipe.conditions.items():
                 if condition.system == "tuned":
                     answer(store, plan, name, condition, tuned)
@@ -238,7 +237,7 @@ def answer(store: RunStore, plan: Plan, name: str, condition: Condition, model: 
 
 
 def tune(store: RunStore, plan: Plan, base: LanguageModel) -> None:
-    """Tune the base model; `base` is used up when this has to be done."""
+    """Tune the base model."""
     recipe = plan.recipe
 
     def work() -> list[Path]:

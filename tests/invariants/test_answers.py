@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunelift.engine.answers import Stopping, answer_prompts
+from tunelift.engine.sampling import Sampling, sampler
 
 ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
 VOCABULARY = 64
@@ -33,7 +34,9 @@ def plain_logprob(model: Any, prompt: list[int], choice: list[int]) -> float:
     return sum(logprobs[len(prompt) - 1 + offset, token].item() for offset, token in enumerate(choice))
 
 
-def plain_greedy(model: Any, prompt: list[int], steps: int) -> tuple[list[int], bool]:
+def plain_greedy(
+    model: Any, prompt: list[int], steps: int, stops: frozenset[int] = frozenset([STOP])
+) -> tuple[list[int], bool]:
     """Greedy tokens without cache, up to the stop token, and whether any decision was too close to call."""
     ids, close = list(prompt), False
     for _ in range(steps):
@@ -42,14 +45,14 @@ def plain_greedy(model: Any, prompt: list[int], steps: int) -> tuple[list[int], 
         best = logits.topk(2).values
         close = close or bool(best[0] - best[1] < 1e-4)
         token = int(logits.argmax())
-        if token == STOP:
+        if token in stops:
             break
         ids.append(token)
     return ids[len(prompt) :], close
 
 
-def stopping(steps: int) -> Stopping:
-    return Stopping(frozenset([STOP]), (), steps, lambda ids: " ".join(map(str, ids)))
+def stopping(steps: int, stops: frozenset[int] = frozenset([STOP])) -> Stopping:
+    return Stopping(stops, (), steps, lambda ids: " ".join(map(str, ids)))
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -93,3 +96,53 @@ def test_answers_equal_the_library_beyond_the_sliding_window(make_model: Any) ->
         assert answer.logprobs[0] == pytest.approx(plain_logprob(model, prompt, [4, 5]), abs=1e-4)
         tokens, close = plain_greedy(model, prompt, 6)
         assert close or answer.token_ids == tokens
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
+def test_answers_enter_and_leave_while_others_go_on(make_model: Any, architecture: str) -> None:
+    model = make_model(architecture, torch.float32)
+    draw = torch.Generator().manual_seed(5)
+    shared = torch.randint(3, VOCABULARY, (25,), generator=draw).tolist()
+    prompts = [
+        [*shared[: 25 * (number % 2)], *torch.randint(3, VOCABULARY, (3 + number,), generator=draw).tolist()]
+        for number in range(12)
+    ]
+    stops = frozenset(range(2, 12))
+    answers = answer_prompts(model, prompts, [[]] * 12, stopping(9, stops), lambda done: None).answers
+    assert {answer.finish_reason for answer in answers} == {"stop", "length"}
+    for prompt, answer in zip(prompts, answers, strict=True):
+        tokens, close = plain_greedy(model, prompt, 9, stops)
+        assert close or answer.token_ids == tokens
+
+
+def test_choices_alone_are_scored_without_generation(make_model: Any) -> None:
+    model = make_model("llama", torch.float32)
+    prompts, choices = [[5, 6, 7], [8, 9]], [[[4], [5, 6]], [[7, 8, 9]]]
+    scored = answer_prompts(model, prompts, choices, stopping(0), lambda done: None).answers
+    both = answer_prompts(model, prompts, choices, stopping(3), lambda done: None).answers
+    assert [answer.token_ids for answer in scored] == [[], []]
+    assert [answer.logprobs for answer in scored] == [answer.logprobs for answer in both]
+
+
+def test_many_choices_of_one_prompt(make_model: Any) -> None:
+    model = make_model("llama", torch.float32)
+    prompt = list(range(3, 40))
+    choices = [[3 + first, 3 + second] for first in range(20) for second in range(50)]
+    (answer,) = answer_prompts(model, [prompt], [choices], stopping(0), lambda done: None).answers
+    assert len(answer.logprobs) == 1000
+    for index in (0, 499, 999):
+        assert answer.logprobs[index] == pytest.approx(plain_logprob(model, prompt, choices[index]), abs=1e-4)
+    probabilities = torch.tensor(answer.logprobs).exp().view(20, 50).sum(1)
+    assert bool((probabilities <= 1).all())
+
+
+def test_draws_of_an_answer_do_not_depend_on_its_neighbours(make_model: Any) -> None:
+    model = make_model("llama", torch.float64)
+    prompts = [[5, 6, 7], [8, 9, 10, 11], [12]]
+    choose = sampler(Sampling(temperature=1.5, seed=3))
+    together = answer_prompts(model, prompts, [[]] * 3, stopping(8), lambda done: None, choose).answers
+    longer = answer_prompts(model, [*prompts, list(range(3, 30))], [[]] * 4, stopping(8), lambda done: None, choose)
+    assert [answer.token_ids for answer in longer.answers[:3]] == [answer.token_ids for answer in together]
+    other = sampler(Sampling(temperature=1.5, seed=4))
+    changed = answer_prompts(model, prompts, [[]] * 3, stopping(8), lambda done: None, other).answers
+    assert [answer.token_ids for answer in changed] != [answer.token_ids for answer in together]

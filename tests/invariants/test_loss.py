@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
+from tunelift.engine import projection
 from tunelift.engine.forward import forward_tree
 from tunelift.engine.loss import loss_sum, micro_batches, supervised_tokens
 from tunelift.engine.tree import build_tree
@@ -19,10 +20,8 @@ from tunelift.models.adapters import add_lora
 
 ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
 VOCABULARY = 64
-# Norms and rotary positions of most models are computed in float32 whatever the precision of the weights, so that a
-# difference in the last bit of a float64 becomes one in the last bit of a float32. GPT-2 is float64 throughout.
-TOLERANCE = {"gpt2": 1e-9}
-MIXED = 1e-6
+# Relative to the norm of each gradient.
+TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 
 @st.composite
@@ -72,12 +71,11 @@ def assert_equal_gradients(model: Any, ours: torch.Tensor, plain: torch.Tensor, 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_loss_and_gradients_equal_the_plain_forward(make_model: Any, architecture: str, dtype: torch.dtype) -> None:
     model = make_model(architecture, dtype)
-    tolerance = 1e-4 if dtype is torch.float32 else TOLERANCE.get(architecture, MIXED)
 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(prompt_lists())
     def holds(prompts: list[Prompt]) -> None:
-        assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), tolerance)
+        assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[dtype])
 
     holds()
 
@@ -92,7 +90,7 @@ def test_loss_and_gradients_with_an_adapter(make_model: Any, architecture: str) 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(prompt_lists())
     def holds(prompts: list[Prompt]) -> None:
-        assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), MIXED)
+        assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
 
     holds()
 
@@ -105,7 +103,7 @@ def test_sequences_beyond_the_sliding_window(make_model: Any, architecture: str)
     for number, length in enumerate((40, 61, 90)):
         ids = (*range(3, 20), *torch.randint(3, VOCABULARY, (length,), generator=draw).tolist())
         prompts.append(Prompt(str(number), "", ids, (False,) * (len(ids) - 3) + (True,) * 3))
-    assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), MIXED)
+    assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -115,19 +113,89 @@ def test_any_division_into_micro_batches_gives_the_same_gradient(
 ) -> None:
     model = make_model("llama", torch.float64)
     tokens = supervised_tokens(prompts)
-    batches = micro_batches(prompts, budget)
+    batches = micro_batches(model, prompts, budget)
     assert sorted(prompt.example_id for batch in batches for prompt in batch) == sorted(p.example_id for p in prompts)
     divided = sum((loss_sum(model, batch) / tokens for batch in batches), torch.zeros(()))
-    assert_equal_gradients(model, divided, plain_loss(model, prompts) / tokens, MIXED)
+    assert_equal_gradients(model, divided, plain_loss(model, prompts) / tokens, TOLERANCE[torch.float64])
 
 
 def test_one_prompt_never_touches_another(tiny_model: Any) -> None:
     model = tiny_model("llama", vocabulary=VOCABULARY, dtype=torch.float32)
     shared = tuple(range(5, 30))
     first = (*shared, 40, 41, 42)
-    logits = []
+    states = []
     for token in (50, 51):
         tree = build_tree([first, (*shared, 43, token, 44)])
         assert len(tree.segments) == 3
-        logits.append(forward_tree(model, tree, tree.path(0)))
-    assert torch.equal(*logits)
+        states.append(forward_tree(model, tree)[tree.path(0)])
+    assert torch.equal(*states)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text", "gpt2"])
+def test_gradient_checkpointing_changes_nothing(make_model: Any, architecture: str) -> None:
+    model = make_model(architecture, torch.float64)
+    prompts = [example_prompt(number, length) for number, length in enumerate((4, 9, 30, 9))]
+    expected = plain_loss(model, prompts)
+    gradients(model, expected)
+    model.train()
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
+    model.eval()
+    torch.testing.assert_close(loss_sum(model, prompts), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
+def test_compiled_layers_change_nothing(make_model: Any, architecture: str) -> None:
+    model = make_model(architecture, torch.float32)
+    prompts = [example_prompt(number, length) for number, length in enumerate((4, 9, 30, 9))]
+    plain = plain_loss(model, prompts)
+    expected = gradients(model, plain)
+    for layer in model.get_decoder().layers:
+        layer.compile(backend="aot_eager")
+    ours = loss_sum(model, prompts)
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)
+    for name, gradient in gradients(model, ours).items():
+        assert (gradient - expected[name]).norm() <= 1e-4 * max(gradient.norm(), 1.0), name
+
+
+def test_chunks_of_the_vocabulary_change_nothing(make_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model("llama", torch.float64)
+    prompts = [example_prompt(number, length) for number, length in enumerate((4, 9, 30))]
+    monkeypatch.setattr(projection, "LOGITS", 2 * VOCABULARY)
+    assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
+
+
+def test_a_trajectory_is_the_same_however_the_steps_are_divided(make_model: Any) -> None:
+    def weights(budget: int | None) -> list[torch.Tensor]:
+        model = make_model("llama", torch.float64)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, eps=1e-3)
+        for step in range(4):
+            prompts = [example_prompt(100 * step + number, 3 + number % 11) for number in range(32)]
+            batches = (
+                [prompts[start : start + 4] for start in range(0, 32, 4)]
+                if budget is None
+                else micro_batches(model, prompts, budget)
+            )
+            optimizer.zero_grad()
+            for batch in batches:
+                (loss_sum(model, batch) / supervised_tokens(prompts)).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+        return [weight.detach() for weight in model.parameters()]
+
+    expected = weights(None)
+    for budget in (40, 300, 10_000):
+        for ours, plain in zip(weights(budget), expected, strict=True):
+            torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-9)
+
+
+def test_nothing_supervised_is_an_error(make_model: Any) -> None:
+    prompt = Prompt("a", "", (5, 6, 7), (False, False, False))
+    with pytest.raises(ValueError, match="no token of the micro-batch is supervised"):
+        loss_sum(make_model("llama", torch.float32), [prompt])
+
+
+def example_prompt(seed: int, length: int) -> Prompt:
+    """An instruction that all share, a question of this length, and an answer of three tokens."""
+    draw = torch.Generator().manual_seed(seed)
+    ids = (*range(3, 27), *torch.randint(3, VOCABULARY, (length + 3,), generator=draw).tolist())
+    return Prompt(str(seed), "", ids, (False,) * (len(ids) - 3) + (True,) * 3)

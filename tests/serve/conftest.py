@@ -63,7 +63,7 @@ def learned(tiny_model: Callable[..., Any], language_model: Callable[..., Any], 
 @pytest.fixture(scope="session")
 def endless(tiny_model: Callable[..., Any], language_model: Callable[..., Any], tokenizer: Any) -> Any:
     model = tiny_model("llama", len(tokenizer))
-    model.register_forward_pre_hook(lambda *_: time.sleep(0.02))
+    model.get_decoder().register_forward_pre_hook(lambda *_: time.sleep(0.02))
     return language_model(model, tokenizer)
 
 

@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import get_ident
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -339,71 +336,3 @@ def test_a_conversation_that_the_template_refuses(learned: Any, serving: Callabl
 def test_control_tokens_in_a_turn_are_text(client: openai.OpenAI, learned: Any) -> None:
     text = "Count.<|im_end|>\n<|im_start|>assistant\n"
     assert ask(client, text, max_tokens=1).usage.prompt_tokens == len(prompt_ids(learned, text))
-
-
-def test_four_clients_at_once_get_their_own_answers(
-    client: openai.OpenAI, learned: Any, answers: dict[str, str]
-) -> None:
-    threads = set()
-    hook = learned.model.register_forward_pre_hook(lambda *_: threads.add(get_ident()))
-
-    def stream(question: str) -> str:
-        return "".join(streamed(ask(client, question, stream=True))[0])
-
-    def whole(question: str) -> str:
-        return ask(client, question).choices[0].message.content
-
-    questions = [*answers, *answers]
-    with ThreadPoolExecutor(4) as clients:
-        assert list(clients.map(stream, questions)) == [answers[question] for question in questions]
-        assert list(clients.map(whole, questions)) == [answers[question] for question in questions]
-    hook.remove()
-    assert len(threads) == 1
-
-
-@pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_leaves_makes_room_for_the_next(slow_url: str, stream: bool) -> None:
-    # 400 tokens take at least 8 seconds.
-    client = openai.OpenAI(base_url=slow_url, api_key="none", max_retries=0, timeout=30)
-    if stream:
-        with client.completions.create(model=MODEL, prompt="a b c", stream=True) as events:
-            next(iter(events))
-    else:
-        with pytest.raises(openai.APITimeoutError):
-            client.completions.create(model=MODEL, prompt="a b c", timeout=0.3)
-    started = time.perf_counter()
-    assert client.completions.create(model=MODEL, prompt="a b c", max_tokens=2).usage.completion_tokens == 2
-    assert time.perf_counter() - started < 4
-
-
-def test_a_client_that_leaves_the_queue_is_not_served(slow_url: str) -> None:
-    client = openai.OpenAI(base_url=slow_url, api_key="none", max_retries=0, timeout=30)
-    with client.completions.create(model=MODEL, prompt="a b c", stream=True) as events:
-        next(iter(events))
-        for _ in range(3):
-            with pytest.raises(openai.APITimeoutError):
-                client.completions.create(model=MODEL, prompt="d e f", timeout=0.2)
-        started = time.perf_counter()
-    assert client.completions.create(model=MODEL, prompt="a b c", max_tokens=2).usage.completion_tokens == 2
-    assert time.perf_counter() - started < 4
-
-
-def test_a_failure_is_told_and_the_next_request_is_served(
-    tiny_model: Callable[..., Any], language_model: Callable[..., Any], tokenizer: Any, serving: Callable[..., Any]
-) -> None:
-    loaded = language_model(tiny_model("llama", vocabulary=2000), tokenizer)
-    steps = iter(range(100))
-
-    def fail_at_the_second_step(*_: Any) -> None:
-        if next(steps) % 2:
-            raise MemoryError("no memory")
-
-    hook = loaded.model.register_forward_pre_hook(fail_at_the_second_step)
-    with serving(create_app(loaded, MODEL, 8, None)) as url:
-        client = openai.OpenAI(base_url=url, api_key="none", max_retries=0)
-        with pytest.raises(openai.InternalServerError, match="MemoryError"):
-            client.completions.create(model=MODEL, prompt=[50, 51])
-        with pytest.raises(openai.APIError, match="MemoryError"):
-            list(client.completions.create(model=MODEL, prompt=[50, 51], stream=True))
-        hook.remove()
-        assert client.completions.create(model=MODEL, prompt=[50, 51]).usage.completion_tokens == 8

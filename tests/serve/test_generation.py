@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from tunelift.engine.answers import Stopping, answer_prompts
+from tunelift.engine.sampling import nucleus
 from tunelift.prompts.chat import encode_chat
-from tunelift.serve.generation import UNFINISHED, Options, Piece, certain_length, nucleus, stream_tokens
+from tunelift.serve.generation import UNFINISHED, Options, Piece, certain_length, stream_tokens
 
 PROMPTS = [list(range(40, 40 + length)) for length in (1, 5, 37)]
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Full, Lora, Method, Tune
 from tunelift.core.records import Prompt
-from tunelift.models.load import LanguageModel, load_model
+from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.tuning import trainer as trainer_module
 from tunelift.tuning.checkpoints import remove_checkpoints
 from tunelift.tuning.tune import TuningReport, tune_model
@@ -208,7 +208,23 @@ def test_a_tuned_model_can_be_tuned_again(tmp_path: Path, tiny_folder: Path, met
     ids = torch.tensor([[5, 6, 7, 8]])
     with torch.no_grad():
         loaded = load_model(str(tmp_path / "second" / "model"), "float32").model(ids).logits
-        torch.testing.assert_close(loaded, again.model.eval()(ids).logits)
+        tuned = load_tuned(again, tmp_path / "second" / "model", "float32").model
+        torch.testing.assert_close(loaded, tuned(ids).logits)
+
+
+def test_an_adapter_leaves_its_base_as_it_was(fresh: Any, tmp_path: Path) -> None:
+    def logits(model: Any) -> torch.Tensor:
+        with torch.no_grad():
+            return model(torch.tensor([[5, 6, 7, 8]])).logits
+
+    base = fresh()
+    before = logits(base.model)
+    tune(base, settings(epochs=1), tmp_path)
+    assert torch.equal(logits(base.model), before)
+    tuned = load_tuned(base, tmp_path / "model", "float32")
+    assert not torch.equal(logits(tuned.model), before)
+    with tuned.model.disable_adapter():
+        assert torch.equal(logits(tuned.model), before)
 
 
 def test_nothing_supervised_is_an_error(fresh: Any, tmp_path: Path) -> None:

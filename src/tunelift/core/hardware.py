@@ -21,6 +21,31 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
+def quota_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """The cores that a container's quota of processor time amounts to, at least one; None without a quota.
+
+    Args:
+        cgroup: Where the system shows the control group of this process.
+    """
+    try:
+        if (cgroup / "cpu.max").is_file():
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:
+            quota, period = (
+                (cgroup / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
+            )
+        return max(1, int(quota) // int(period)) if int(quota) > 0 else None
+    except (OSError, ValueError):
+        return None
+
+
+def limit_threads() -> None:
+    """Compute with no more threads than the quota has cores: they would stop each other many times a second."""
+    import torch
+
+    torch.set_num_threads(min(torch.get_num_threads(), quota_cores() or torch.get_num_threads()))
+
+
 def device() -> str:
     """The device to compute on: "cuda", "mps" or "cpu"."""
     import torch

@@ -1,22 +1,23 @@
-"""Answers to prompts: log-probability of given choices, and greedy generation, from one reading of the prompts."""
+"""Answers to prompts: log-probability of given choices, and generation, from one reading of the prompts."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from tunelift.engine.state import PlainState, TreeState, read_prompts
-from tunelift.engine.tree import plan_trees
+from tunelift.engine.projection import rows_at_once
+from tunelift.engine.sampling import Choose, most_probable
+from tunelift.engine.state import PlainState, TreeState, open_state
 
-# Slots of the prompts that are answered together.
-SLOT_BUDGET = 4096
-# Logits that choices are scored from at once: a quarter of a gigabyte in float32.
-LOGITS = 1 << 26
+# Tokens of choices that are scored together.
+SCORED_TOGETHER = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Stopping:
     Attributes:
         token_ids: Stop tokens; they are not part of the answer.
         strings: Texts that end the answer and are not part of it.
-        max_new_tokens: Largest number of tokens, the stop token included.
+        max_new_tokens: Largest number of tokens, the stop token included; 0 where choices are scored alone.
         decode: Token ids to text.
     """
 
@@ -68,8 +69,11 @@ def answer_prompts(
     choices: Sequence[Sequence[Sequence[int]]],
     stopping: Stopping,
     on_progress: Callable[[int], object],
+    choose: Choose = most_probable,
 ) -> Answers:
     """Score the choices of every prompt and generate an answer to it.
+
+    Prompts are read in groups; answers that have ended leave, and the next group enters as soon as there is room.
 
     Args:
         model: A decoder with a language-model head.
@@ -77,53 +81,73 @@ def answer_prompts(
         choices: For each prompt the token ids of its choices; empty where it has none.
         stopping: When an answer ends.
         on_progress: Called with the number of prompts that have been answered since the last call.
+        choose: Takes the next tokens; the most probable ones by default, see `sampling.sampler`.
     """
     was_training = model.training
     model.eval()
+    started, scoring_seconds = time.perf_counter(), 0.0
+    state = open_state(model)
+    waiting = deque(state.plan(prompts))
     answers = [Answer() for _ in prompts]
-    generation_seconds = 0.0
-    for batch in plan_trees(prompts, SLOT_BUDGET):
-        started = time.perf_counter()
-        state = read_prompts(model, [prompts[index] for index in batch])
-        read = time.perf_counter()
-        scores = score_choices(state, [choices[index] for index in batch])
-        scored = time.perf_counter()
-        for index, generated, logprobs in zip(batch, generate(state, stopping), scores, strict=True):
-            generated.logprobs = logprobs
-            answers[index] = generated
-        generation_seconds += time.perf_counter() - scored + read - started
-        on_progress(len(batch))
+    active: list[int] = []
+    logits = torch.empty(0)
+    while waiting or active:
+        while waiting and state.has_room([prompts[index] for index in waiting[0]], stopping.max_new_tokens):
+            batch = waiting.popleft()
+            read = state.read(batch, [prompts[index] for index in batch])
+            begun = time.perf_counter()
+            for index, scores in zip(batch, score_choices(state, batch, read, choices), strict=True):
+                answers[index].logprobs = scores
+            scoring_seconds += time.perf_counter() - begun
+            logits = torch.cat([logits, read]) if active else read
+            active += batch
+            if not stopping.max_new_tokens:
+                break
+        going = _append(answers, active, logits, stopping, choose)
+        ended = [index for index in active if index not in going]
+        state.drop(ended)
+        on_progress(len(ended))
+        active = list(going)
+        if active:
+            logits = state.step(active, list(going.values()))
+    for answer in answers:
+        answer.text = _cut(stopping.decode(answer.token_ids), stopping.strings)
     model.train(was_training)
-    return Answers(answers, generation_seconds)
+    return Answers(answers, time.perf_counter() - started - scoring_seconds)
 
 
-def score_choices(state: TreeState | PlainState, choices: Sequence[Sequence[Sequence[int]]]) -> list[tuple[float, ...]]:
-    """Log-probability of each choice behind each prompt.
+def score_choices(
+    state: TreeState | PlainState, numbers: Sequence[int], logits: Tensor, choices: Sequence[Sequence[Sequence[int]]]
+) -> list[tuple[float, ...]]:
+    """Log-probability of each choice behind some prompts.
 
     Args:
-        state: The prompts. It is left as it was.
-        choices: For each prompt the token ids of its choices.
+        state: Where the prompts have been read. It is left as it was.
+        numbers: Which prompts.
+        logits: ``[prompts, vocabulary]``, behind each prompt.
+        choices: For every prompt, by its number, the token ids of its choices.
 
     Returns:
-        For each prompt the sum over the tokens of each choice, in nats.
+        For each of the prompts the sum over the tokens of each choice, in nats.
     """
-    first = state.logits.float().log_softmax(-1)
-    scores = [[first[row, choice[0]].item() for choice in row_choices] for row, row_choices in enumerate(choices)]
-    longer = [
-        (row, column, choice)
-        for row, row_choices in enumerate(choices)
-        for column, choice in enumerate(row_choices)
-        if len(choice) > 1
-    ]
-    for part in _parts([len(choice) for _, _, choice in longer], LOGITS // state.logits.shape[-1]):
-        rows = longer[part]
-        logits = state.score([row for row, _, _ in rows], [choice[:-1] for _, _, choice in rows])
-        targets = torch.tensor([token for _, _, choice in rows for token in choice[1:]], device=logits.device)
-        logprobs = logits.float().log_softmax(-1).gather(-1, targets[:, None])[:, 0].cpu()
-        ends = accumulate(len(choice) - 1 for _, _, choice in rows)
-        for (row, column, choice), end in zip(rows, ends, strict=True):
-            scores[row][column] += logprobs[end - len(choice) + 1 : end].sum().item()
-    return [tuple(row) for row in scores]
+    asked = [(row, choice) for row, number in enumerate(numbers) for choice in choices[number]]
+    if not asked:
+        return [() for _ in numbers]
+    rows = torch.tensor([row for row, _ in asked], device=logits.device)
+    first_tokens = torch.tensor([choice[0] for _, choice in asked], device=logits.device)
+    scores = (logits[rows, first_tokens] - logits.logsumexp(-1)[rows]).double().cpu().numpy()
+    longer = [place for place, (_, choice) in enumerate(asked) if len(choice) > 1]
+    parts: list[Tensor] = []
+    budget = min(SCORED_TOGETHER, rows_at_once(state.model))
+    for part in _parts([len(asked[place][1]) - 1 for place in longer], budget):
+        members = [asked[place] for place in longer[part]]
+        parts.append(state.score([numbers[row] for row, _ in members], [choice for _, choice in members]))
+    if longer:
+        later = torch.cat(parts).double().cpu().numpy()
+        starts = np.cumsum([0, *(len(asked[place][1]) - 1 for place in longer)])[:-1]
+        scores[longer] += np.add.reduceat(later, starts)
+    ends = np.cumsum([len(choices[number]) for number in numbers])
+    return [tuple(part.tolist()) for part in np.split(scores, ends[:-1])]
 
 
 def _parts(sizes: Sequence[int], budget: int) -> list[slice]:
@@ -137,33 +161,19 @@ def _parts(sizes: Sequence[int], budget: int) -> list[slice]:
     return [slice(first, last) for first, last in zip(borders, [*borders[1:], len(sizes)], strict=True) if last > first]
 
 
-def generate(state: TreeState | PlainState, stopping: Stopping) -> list[Answer]:
-    """Greedy decoding behind prompts; finished ones are left out of the next step.
-
-    Args:
-        state: The prompts; it is used up.
-        stopping: When an answer ends.
-    """
-    answers = [Answer() for _ in range(len(state.logits))]
-    active = list(range(len(answers)))
-    logits = state.logits
-    for step in range(stopping.max_new_tokens):
-        next_ids = logits.argmax(-1).tolist()
-        going = [
-            (row, token)
-            for row, token in zip(active, next_ids, strict=True)
-            if not _append(answers[row], token, stopping)
-        ]
-        if not going or step + 1 == stopping.max_new_tokens:
-            break
-        active = [row for row, _ in going]
-        logits = state.step(active, [token for _, token in going])
-    for answer in answers:
-        answer.text = _cut(stopping.decode(answer.token_ids), stopping.strings)
-    return answers
+def _append(
+    answers: list[Answer], active: Sequence[int], logits: Tensor, stopping: Stopping, choose: Choose
+) -> dict[int, int]:
+    """Give each active answer its next token; returns those that go on with the token they go on with."""
+    if not stopping.max_new_tokens:
+        return {}
+    tokens = choose(logits, [(index, len(answers[index].token_ids)) for index in active])
+    return {
+        index: token for index, token in zip(active, tokens, strict=True) if not _ends(answers[index], token, stopping)
+    }
 
 
-def _append(answer: Answer, token: int, stopping: Stopping) -> bool:
+def _ends(answer: Answer, token: int, stopping: Stopping) -> bool:
     """Add a token to an answer; True when the answer has ended."""
     if token in stopping.token_ids:
         answer.finish_reason = "stop"
@@ -174,7 +184,7 @@ def _append(answer: Answer, token: int, stopping: Stopping) -> bool:
         if any(string in text for string in stopping.strings):
             answer.finish_reason = "stop"
             return True
-    return False
+    return len(answer.token_ids) == stopping.max_new_tokens
 
 
 def _cut(text: str, strings: tuple[str, ...]) -> str:

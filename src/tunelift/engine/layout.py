@@ -79,13 +79,26 @@ class Layout:
 
 def tree_rows(tree: TokenTree) -> list[Row]:
     """A row for every segment of a tree."""
+    return rows_behind(tree, np.empty(0, dtype=np.int64), 0)
+
+
+def rows_behind(tree: TokenTree, stem: Indices, first_slot: int) -> list[Row]:
+    """The same for a tree that continues a path.
+
+    Args:
+        tree: The tree.
+        stem: The slots of the path.
+        first_slot: The slot of the tree's first token.
+    """
+    above = _lengths_above(tree)
+    shared = len(stem) if len(tree.segments) >= ROWS_OF_A_BLOCK else 0
     return [
-        Row(segment.path, segment.length, above)
-        for segment, above in zip(tree.segments, lengths_above(tree), strict=True)
+        Row(np.concatenate([stem, segment.path + first_slot]), segment.length, len(stem) + length if length else shared)
+        for segment, length in zip(tree.segments, above, strict=True)
     ]
 
 
-def lengths_above(tree: TokenTree) -> list[int]:
+def _lengths_above(tree: TokenTree) -> list[int]:
     """For each segment, how much of its path belongs to a segment with enough rows below it for a block."""
     below = [0] * len(tree.segments)
     for number in range(len(tree.segments) - 1, -1, -1):
@@ -122,6 +135,31 @@ def lay_out(rows: Sequence[Row], first_slot: int, windows: Sequence[int], device
         size += len(members) * width
         blocks.append(_block(members, width, first_slot, windows, device))
     return Layout(blocks, torch.from_numpy(places).to(device), frozenset(windows))
+
+
+def lay_out_pack(lengths: Sequence[int], device: torch.device) -> Layout:
+    """Sequences one behind the other, each of whose tokens attend to all tokens of their own sequence.
+
+    Args:
+        lengths: Of the sequences.
+        device: Where the model is.
+    """
+    ends = np.cumsum(lengths)
+    rows = [Row(np.arange(end - length, end), length, 0) for length, end in zip(lengths, ends, strict=True)]
+    places = np.empty(sum(lengths), dtype=np.int64)
+    blocks = []
+    size = 0
+    for members in _similar(rows):
+        width = members[0].new
+        own = np.stack([np.pad(row.path, (0, width - row.new), mode="edge") for row in members])
+        valid = np.arange(width) < np.array([[[row.new]] for row in members])
+        for index, row in enumerate(members):
+            places[row.path] = size + index * width + np.arange(row.new)
+        size += len(members) * width
+        slots = torch.from_numpy(own).to(device)
+        nothing = torch.empty(0, dtype=torch.long, device=device)
+        blocks.append(Block(slots, slots, nothing, False, {None: torch.from_numpy(valid).to(device)}, {}))
+    return Layout(blocks, torch.from_numpy(places).to(device), frozenset())
 
 
 def _similar(rows: list[Row]) -> list[list[Row]]:

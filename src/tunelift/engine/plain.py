@@ -5,10 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tunelift.engine.tree import Indices
+
+
+def plan_padded(sequences: Sequence[Sequence[int]], budget: int, most: int) -> list[list[int]]:
+    """Group sequences of similar length, the longest first.
+
+    Args:
+        sequences: Token ids.
+        budget: Largest number of tokens of a group, padding included. A longer sequence is a group of its own.
+        most: Largest number of sequences of a group.
+
+    Returns:
+        Indices of the sequences; a function of the whole list and of nothing else.
+    """
+    plan: list[list[int]] = []
+    for index in sorted(range(len(sequences)), key=lambda index: (-len(sequences[index]), index)):
+        width = len(sequences[plan[-1][0]]) if plan else 0
+        if not plan or len(plan[-1]) == most or width * (len(plan[-1]) + 1) > budget:
+            plan.append([])
+        plan[-1].append(index)
+    return plan
 
 
 def plain_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequence[Indices]) -> Tensor:
@@ -17,19 +38,33 @@ def plain_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequence[
     Args:
         model: A decoder with a language-model head.
         sequences: Token ids.
-        keep: For every sequence the indices whose logits are wanted.
+        keep: For every sequence the indices whose logits are wanted, in ascending order.
 
     Returns:
-        ``[wanted tokens, vocabulary]``, sequence by sequence.
+        ``[wanted tokens, vocabulary]``, sequence by sequence, in float32 at least.
     """
     device = next(model.parameters()).device
+    token_ids, mask = pad(sequences)
+    wanted = torch.zeros_like(mask, dtype=torch.bool)
+    for row, indices in enumerate(keep):
+        wanted[row, torch.from_numpy(np.asarray(indices, dtype=np.int64))] = True
+    logits = model(
+        input_ids=token_ids.to(device),
+        attention_mask=mask.to(device),
+        use_cache=False,
+        logits_to_keep=wanted.to(device),
+    ).logits
+    if logits.dim() == 3:  # a model that projects every position, whatever is wanted
+        logits = logits[wanted.to(device)]
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, ``[sequences, longest]``, padded behind the sequences."""
     width = max(map(len, sequences))
     token_ids = torch.zeros(len(sequences), width, dtype=torch.long)
     mask = torch.zeros(len(sequences), width, dtype=torch.long)
     for row, sequence in enumerate(sequences):
         token_ids[row, : len(sequence)] = torch.tensor(sequence)
         mask[row, : len(sequence)] = 1
-    logits = model(input_ids=token_ids.to(device), attention_mask=mask.to(device), use_cache=False).logits
-    rows = torch.repeat_interleave(torch.arange(len(keep)), torch.tensor([len(indices) for indices in keep]))
-    columns = torch.cat([torch.from_numpy(indices) for indices in keep])
-    return logits[rows.to(device), columns.to(device)]
+    return token_ids, mask

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
+
+from tunelift.engine.tree import Indices
 
 
 class SlotLayer(DynamicLayer):  # type: ignore[misc]
@@ -23,8 +26,8 @@ class SlotLayer(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(key_states, value_states)
         size = self.size + key_states.shape[-2]
         if size > self.keys.shape[-2]:
-            self.keys = _grown(self.keys, self.size, 2 * size)
-            self.values = _grown(self.values, self.size, 2 * size)
+            self.keys = _grown(self.keys, self.size, size + size // 2)
+            self.values = _grown(self.values, self.size, size + size // 2)
         self.keys[..., self.size : size, :] = key_states
         self.values[..., self.size : size, :] = value_states
         self.size = size
@@ -46,7 +49,16 @@ def slot_cache() -> Cache:
     return Cache(layer_class_to_replicate=SlotLayer)
 
 
-def forget(cache: Cache, size: int) -> None:
+def cut(cache: Cache, size: int) -> None:
     """Take all slots from this one on out of a cache."""
     for layer in cache.layers:
         layer.size = size
+
+
+def keep(cache: Cache, slots: Indices) -> None:
+    """Keep some slots, which are numbered in this order from then on, and give the memory of the others back."""
+    for layer in cache.layers:
+        chosen = torch.from_numpy(slots).to(layer.keys.device)
+        layer.keys = layer.keys.index_select(-2, chosen)
+        layer.values = layer.values.index_select(-2, chosen)
+        layer.size = len(slots)

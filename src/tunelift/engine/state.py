@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,160 +12,217 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from tunelift.engine.forward import forward_rows, forward_tree, takes_trees
-from tunelift.engine.layout import Row, lengths_above
-from tunelift.engine.slots import forget, slot_cache
-from tunelift.engine.tree import Indices, build_tree
+from tunelift.engine.forward import forward_rows, takes_trees
+from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, rows_behind
+from tunelift.engine.plain import pad, plan_padded
+from tunelift.engine.projection import project, rows_at_once, token_logprobs
+from tunelift.engine.slots import cut, keep, slot_cache
+from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_length, plan_trees
+
+# Slots of prompts that are read together: enough for products that are as fast as this machine makes them.
+READ_TOGETHER = 1024
+# Memory for keys and values of all prompts that are answered at the same time.
+CACHE_BYTES = 1 << 30
 
 
 class TreeState:
-    """Prompts that have been read as a tree.
+    """Prompts as a tree that grows: prompts are read behind what is there, tokens are appended, answers are dropped.
+
+    Prompts that begin like the last one read before them share its slots.
 
     Args:
         model: A decoder with a language-model head that takes trees.
-        prompts: Token ids, none of them empty.
-
-    Attributes:
-        logits: ``[prompts, vocabulary]``, behind each prompt.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
-        tree = build_tree(prompts)
-        above = lengths_above(tree)
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.cache = slot_cache()
-        self.size = len(tree.token_ids)
-        self.paths = [tree.path(number) for number in range(len(prompts))]
-        self.above = [above[end] for end in tree.ends]
-        keep, places = np.unique([path[-1] for path in self.paths], return_inverse=True)
-        self.logits = forward_tree(model, tree, keep, self.cache)[torch.from_numpy(places)]
+        self.size = 0
+        self.paths: dict[int, Indices] = {}
+        self.above: dict[int, int] = {}
+        # The prompt read last and its slots.
+        self.stem: tuple[Indices, Indices] = (np.empty(0, np.int64), np.empty(0, np.int64))
 
-    def score(self, prompts: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
-        """Logits at the tokens of continuations, which are forgotten afterwards.
+    def plan(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Which prompts to read together."""
+        return plan_trees(prompts, READ_TOGETHER, rows_at_once(self.model))
+
+    def has_room(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> bool:
+        """Whether prompts can be read and answered with so many tokens each beside those that are here."""
+        rows = len(self.paths) + len(prompts)
+        slots = self.size + max(READ_TOGETHER, *map(len, prompts)) + rows * new_tokens
+        fits = slots * _bytes_of_a_slot(self.model) <= CACHE_BYTES and rows <= rows_at_once(self.model)
+        return fits or not self.paths
+
+    def read(self, numbers: Sequence[int], prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Read prompts.
 
         Args:
-            prompts: The number of the prompt that each continues.
-            continuations: Token ids.
+            numbers: What they are called from now on.
+            prompts: Token ids, none of them empty.
 
         Returns:
-            ``[tokens of all continuations, vocabulary]``, one continuation behind the other.
+            Logits ``[prompts, vocabulary]`` behind each prompt.
         """
-        logits, _ = self._extend([self.paths[number] for number in prompts], prompts, continuations)
-        self.size -= sum(map(len, continuations))
-        forget(self.cache, self.size)
-        return logits
+        tokens, slots = self.stem
+        start = min(min(common_length(np.asarray(prompt), tokens), len(prompt) - 1) for prompt in prompts)
+        start = start if start > SEGMENT_COST else 0
+        tree = build_tree([prompt[start:] for prompt in prompts])
+        rows = rows_behind(tree, slots[:start], self.size)
+        hidden = forward_rows(self.model, rows, tree.token_ids, start + tree.positions, self.size, self.cache)
+        self.size += len(tree.token_ids)
+        for number, end in zip(numbers, tree.ends, strict=True):
+            self.paths[number], self.above[number] = rows[end].path, rows[end].above
+        self.stem = (np.asarray(prompts[-1], dtype=np.int64), self.paths[numbers[-1]])
+        ends = torch.tensor([tree.path(number)[-1] for number in range(len(prompts))], device=hidden.device)
+        return project(self.model, hidden[ends])
 
-    def step(self, active: Sequence[int], token_ids: Sequence[int]) -> Tensor:
+    def score(self, numbers: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
+        """Log-probability of each token of continuations but the first, which are forgotten afterwards.
+
+        Args:
+            numbers: The prompt that each continues.
+            continuations: Token ids, at least two each.
+
+        Returns:
+            One continuation behind the other, in nats.
+        """
+        size = self.size
+        hidden, _ = self._extend(numbers, [tokens[:-1] for tokens in continuations])
+        self.size = size
+        cut(self.cache, size)
+        return token_logprobs(self.model, hidden, _later_tokens(continuations).to(hidden.device))
+
+    def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
         """Append one token to each of some prompts.
 
-        Args:
-            active: The numbers of the prompts.
-            token_ids: Their next tokens.
-
         Returns:
-            ``[active prompts, vocabulary]``, behind these tokens.
+            Logits ``[prompts, vocabulary]`` behind these tokens.
         """
-        paths = [self.paths[number] for number in active]
-        logits, paths = self._extend(paths, active, [[token] for token in token_ids])
-        for number, path in zip(active, paths, strict=True):
-            self.paths[number] = path
-        return logits
+        hidden, paths = self._extend(numbers, [[token] for token in token_ids])
+        self.paths.update(zip(numbers, paths, strict=True))
+        return project(self.model, hidden)
 
-    def _extend(
-        self, paths: Sequence[Indices], prompts: Sequence[int], new: Sequence[Sequence[int]]
-    ) -> tuple[Tensor, list[Indices]]:
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Forget prompts and what stands behind them."""
+        for number in numbers:
+            del self.paths[number], self.above[number]
+        living = self._living()
+        if self.size > 2 * len(living) + READ_TOGETHER:
+            keep(self.cache, living)
+            self.paths = {number: np.searchsorted(living, path) for number, path in self.paths.items()}
+            self.stem = (self.stem[0], np.searchsorted(living, self.stem[1]))
+            self.size = len(living)
+
+    def _living(self) -> Indices:
+        """The slots that are still in use, ascending."""
+        return np.unique(np.concatenate([self.stem[1], *self.paths.values()]))
+
+    def _extend(self, numbers: Sequence[int], new: Sequence[Sequence[int]]) -> tuple[Tensor, list[Indices]]:
         token_ids = np.concatenate([np.asarray(tokens, dtype=np.int64) for tokens in new])
+        before = [self.paths[number] for number in numbers]
         positions = np.concatenate(
-            [len(path) + np.arange(len(tokens)) for path, tokens in zip(paths, new, strict=True)]
+            [len(path) + np.arange(len(tokens)) for path, tokens in zip(before, new, strict=True)]
         )
         borders = np.cumsum([0, *map(len, new)]) + self.size
-        longer = [
+        paths = [
             np.concatenate([path, np.arange(first, last)])
-            for path, first, last in zip(paths, borders[:-1], borders[1:], strict=True)
+            for path, first, last in zip(before, borders[:-1], borders[1:], strict=True)
         ]
+        times = Counter(numbers)
         rows = [
-            Row(path, len(tokens), self.above[number])
-            for path, tokens, number in zip(longer, new, prompts, strict=True)
+            # A prompt that many continue stands above them; otherwise what stands above it does.
+            Row(path, len(tokens), len(old) if times[number] >= ROWS_OF_A_BLOCK else self.above[number])
+            for path, tokens, old, number in zip(paths, new, before, numbers, strict=True)
         ]
-        keep = np.arange(len(token_ids))
-        logits = forward_rows(self.model, rows, token_ids, positions, self.size, keep, self.cache)
+        hidden = forward_rows(self.model, rows, token_ids, positions, self.size, self.cache)
         self.size += len(token_ids)
-        return logits, longer
+        return hidden, paths
 
 
 class PlainState:
-    """The same for models that take no trees: prompts side by side, padded on the left.
+    """The same for models that take no trees: prompts side by side, padded on the left, read when none is left.
 
     Args:
         model: A decoder with a language-model head.
-        prompts: Token ids, none of them empty.
-
-    Attributes:
-        logits: ``[prompts, vocabulary]``, behind each prompt.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]]) -> None:
+    def __init__(self, model: Any) -> None:
         self.model = model
         self.device = next(model.parameters()).device
-        width = max(map(len, prompts))
-        token_ids = torch.zeros(len(prompts), width, dtype=torch.long)
-        mask = torch.zeros_like(token_ids)
-        for row, prompt in enumerate(prompts):
-            token_ids[row, width - len(prompt) :] = torch.tensor(prompt)
-            mask[row, width - len(prompt) :] = 1
-        self.mask = mask.to(self.device)
-        self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
-        self.active = list(range(len(prompts)))
-        output = model(
-            input_ids=token_ids.to(self.device),
-            attention_mask=self.mask,
-            position_ids=(self.mask.cumsum(-1) - 1).clamp(min=0),
-            past_key_values=DynamicCache(config=model.config),
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        self.cache = output.past_key_values
-        self.logits = output.logits[:, -1]
+        self.numbers: list[int] = []
 
-    def score(self, prompts: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
+    def plan(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """As `TreeState.plan`."""
+        return plan_padded(prompts, READ_TOGETHER, rows_at_once(self.model))
+
+    def has_room(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> bool:
+        """As `TreeState.has_room`."""
+        return not self.numbers
+
+    def read(self, numbers: Sequence[int], prompts: Sequence[Sequence[int]]) -> Tensor:
+        """As `TreeState.read`."""
+        token_ids, mask = (part.flip(1) for part in pad([prompt[::-1] for prompt in prompts]))
+        self.numbers = list(numbers)
+        self.mask = mask.to(self.device)
+        self.lengths = self.mask.sum(1)
+        self.cache = DynamicCache(config=self.model.config)
+        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
+        return self._run(token_ids, self.mask, positions, self.cache, 1)[:, -1]
+
+    def score(self, numbers: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
         """As `TreeState.score`; padding stands behind the continuations."""
-        width = max(map(len, continuations))
-        token_ids = torch.zeros(len(continuations), width, dtype=torch.long)
-        valid = torch.zeros_like(token_ids)
-        for row, tokens in enumerate(continuations):
-            token_ids[row, : len(tokens)] = torch.tensor(tokens)
-            valid[row, : len(tokens)] = 1
+        token_ids, valid = pad([tokens[:-1] for tokens in continuations])
         valid = valid.to(self.device)
-        chosen = torch.tensor(prompts, device=self.device)
+        chosen = torch.tensor([self.numbers.index(number) for number in numbers], device=self.device)
         cache = copy.deepcopy(self.cache)
         cache.batch_select_indices(chosen)
-        logits = self.model(
-            input_ids=token_ids.to(self.device),
-            attention_mask=torch.cat([self.mask[chosen], valid], dim=1),
-            position_ids=self.lengths[chosen, None] + torch.arange(width, device=self.device),
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
-        return logits[valid.bool()]
+        mask = torch.cat([self.mask[chosen], valid], dim=1)
+        positions = self.lengths[chosen, None] + torch.arange(token_ids.shape[1], device=self.device)
+        logits = self._run(token_ids, mask, positions, cache, 0)[valid.bool()]
+        targets = _later_tokens(continuations).to(self.device)
+        return logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
 
-    def step(self, active: Sequence[int], token_ids: Sequence[int]) -> Tensor:
-        """As `TreeState.step`; prompts that are left out once are gone."""
-        if len(active) < len(self.active):
-            kept = torch.tensor([self.active.index(number) for number in active], device=self.device)
-            self.cache.batch_select_indices(kept)
-            self.mask, self.lengths, self.active = self.mask[kept], self.lengths[kept], list(active)
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(active), 1)], dim=1)
-        logits = self.model(
-            input_ids=torch.tensor(token_ids, device=self.device)[:, None],
-            attention_mask=self.mask,
-            position_ids=self.lengths[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-        ).logits
+    def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
+        """As `TreeState.step`, for all that are left, in their order."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(numbers), 1)], dim=1)
+        logits = self._run(torch.tensor(token_ids)[:, None], self.mask, self.lengths[:, None], self.cache, 0)
         self.lengths = self.lengths + 1
         return logits[:, -1]
 
+    def drop(self, numbers: Sequence[int]) -> None:
+        """As `TreeState.drop`."""
+        left = [place for place, number in enumerate(self.numbers) if number not in set(numbers)]
+        self.numbers = [self.numbers[place] for place in left]
+        if left:
+            kept = torch.tensor(left, dtype=torch.long, device=self.device)
+            self.cache.batch_select_indices(kept)
+            self.mask, self.lengths = self.mask[kept], self.lengths[kept]
 
-def read_prompts(model: Any, prompts: Sequence[Sequence[int]]) -> TreeState | PlainState:
-    """Read prompts in the way that a model takes."""
-    return TreeState(model, prompts) if takes_trees(model) else PlainState(model, prompts)
+    def _run(self, token_ids: Tensor, mask: Tensor, positions: Tensor, cache: Any, logits_to_keep: int) -> Tensor:
+        logits = self.model(
+            input_ids=token_ids.to(self.device),
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=logits_to_keep,
+        ).logits
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def open_state(model: Any) -> TreeState | PlainState:
+    """An empty state of the kind that a model takes."""
+    return TreeState(model) if takes_trees(model) else PlainState(model)
+
+
+def _later_tokens(continuations: Sequence[Sequence[int]]) -> Tensor:
+    return torch.tensor([token for tokens in continuations for token in tokens[1:]])
+
+
+def _bytes_of_a_slot(model: Any) -> int:
+    """Memory for the keys and values of one token in all layers."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * size * model.dtype.itemsize)

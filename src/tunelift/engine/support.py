@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from tunelift.engine.attention import NAME
 from tunelift.engine.forward import forward_tree
 from tunelift.engine.plain import plain_logits
+from tunelift.engine.projection import project
 from tunelift.engine.tree import build_tree
 
 PLAIN = "sdpa"
@@ -19,8 +21,8 @@ PLAIN = "sdpa"
 TOLERANCE = 1e-4
 
 
-class TreesRefusedError(Exception):
-    """The model cannot be run over trees; the message says why."""
+class LayoutRefusedError(Exception):
+    """The model cannot be run over trees, or an encoder without padding; the message says why."""
 
 
 def enable_trees(model: Any) -> None:
@@ -30,21 +32,15 @@ def enable_trees(model: Any) -> None:
         model: A decoder with a language-model head. It is left as it was where it cannot take trees.
 
     Raises:
-        TreesRefusedError: It cannot.
+        LayoutRefusedError: It cannot.
     """
     config = model.config.get_text_config()
     other = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if other:
-        raise TreesRefusedError(f"it has layers of the kind {sorted(other)[0]}")
-    before = model.config._attn_implementation
-    if before != PLAIN:
-        raise TreesRefusedError(f"its attention is {before}")
-    try:
-        compare_with_plain(model, _probe(config.vocab_size))
-        model.set_attn_implementation(NAME)
-    except (TreesRefusedError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        model.set_attn_implementation(before)
-        raise TreesRefusedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise LayoutRefusedError(f"it has layers of the kind {sorted(other)[0]}")
+    if model.config._attn_implementation != PLAIN:
+        raise LayoutRefusedError(f"its attention is {model.config._attn_implementation}")
+    compare_with_plain(model, _probe(config.vocab_size))
 
 
 def _probe(vocabulary: int) -> list[list[int]]:
@@ -63,34 +59,70 @@ def _probe(vocabulary: int) -> list[list[int]]:
 def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     """Compare the logits of sequences as a tree with those of the plain way, in float32.
 
+    Args:
+        model: A decoder with a language-model head. Afterwards it takes trees, unless this raises an error.
+        sequences: Token ids.
+
     Raises:
-        TreesRefusedError: They differ; the model computes the plain way from now on.
+        LayoutRefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
     """
     was_training = model.training
     model.eval()
+    accepted = False
+    try:
+        with torch.inference_mode(), in_float32(model):
+            model.set_attn_implementation(PLAIN)
+            plain = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
+            model.set_attn_implementation(NAME)
+            ours = _tree_logits(model, sequences)
+        difference = ((ours - plain).norm() / plain.norm()).item()
+        if not difference <= TOLERANCE:
+            raise LayoutRefusedError(
+                f"over a tree its logits differ by {difference:.1e} from those of single sequences"
+            )
+        accepted = True
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
+        raise LayoutRefusedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    finally:
+        model.train(was_training)
+        if not accepted:
+            model.set_attn_implementation(PLAIN)
+
+
+def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:
     tree = build_tree(sequences)
-    ends = np.array([tree.path(number)[-1] for number in range(len(sequences))])
-    with torch.inference_mode(), in_float32(model):
-        model.set_attn_implementation(PLAIN)
-        plain = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
-        model.set_attn_implementation(NAME)
-        ours = forward_tree(model, tree, ends)
-    model.train(was_training)
-    difference = ((ours - plain).norm() / plain.norm()).item()
-    if not difference <= TOLERANCE:
-        model.set_attn_implementation(PLAIN)
-        raise TreesRefusedError(f"over a tree its logits differ by {difference:.1e} from those of single sequences")
+    ends = torch.tensor([tree.path(number)[-1] for number in range(len(sequences))])
+    hidden = forward_tree(model, tree)
+    return project(model, hidden[ends.to(hidden.device)])
 
 
 @contextmanager
 def in_float32(model: Any) -> Iterator[None]:
-    """Compute in float32 for a while; weights of fewer bits come back exactly as they were."""
-    lower = [weight for weight in model.parameters() if weight.dtype in (torch.bfloat16, torch.float16)]
-    kept = [weight.data for weight in lower]
+    """Compute in float32 for a while.
+
+    Weights of fewer bits are widened one module at a time, while it computes, so that memory holds no second model.
+    """
+    kept: dict[torch.nn.Parameter, Tensor] = {}
+
+    def widen(module: torch.nn.Module, _: Any) -> None:
+        for weight in module.parameters(recurse=False):
+            if weight.dtype in (torch.bfloat16, torch.float16):
+                kept[weight], weight.data = weight.data, weight.data.float()
+
+    def restore(module: torch.nn.Module, *_: Any) -> None:
+        for weight in module.parameters(recurse=False):
+            if weight in kept:
+                weight.data = kept.pop(weight)
+
+    hooks = [
+        hook
+        for module in model.modules()
+        for hook in (module.register_forward_pre_hook(widen), module.register_forward_hook(restore))
+    ]
     try:
-        for weight in lower:
-            weight.data = weight.data.float()
         yield
     finally:
-        for weight, data in zip(lower, kept, strict=True):
+        for hook in hooks:
+            hook.remove()
+        for weight, data in kept.items():
             weight.data = data

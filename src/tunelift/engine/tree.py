@@ -111,12 +111,13 @@ def build_tree(sequences: Sequence[Sequence[int]]) -> TokenTree:
     return TokenTree(np.concatenate(token_ids), positions, segments, [end_of[key] for key in keys])
 
 
-def plan_trees(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int]]:
+def plan_trees(sequences: Sequence[Sequence[int]], budget: int, most: int | None = None) -> list[list[int]]:
     """Group sequences into trees of limited size, so that those that share stand together.
 
     Args:
         sequences: Token ids.
         budget: Largest number of slots of a tree. A longer sequence forms a tree of its own.
+        most: Largest number of sequences of a tree.
 
     Returns:
         Indices of the sequences, the longest families of them first, so that memory is known to suffice from the first
@@ -133,7 +134,7 @@ def plan_trees(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int
         for place in range(first, last):
             length = len(sequences[order[place]])
             added = length - (int(common[place]) if place > first else 0)
-            if not plan or size + added > budget:
+            if not plan or size + added > budget or len(plan[-1]) == most:
                 plan.append([])
                 size, added = 0, length
             plan[-1].append(order[place])
@@ -141,25 +142,29 @@ def plan_trees(sequences: Sequence[Sequence[int]], budget: int) -> list[list[int
     return plan
 
 
-def saving(sequences: Sequence[Sequence[int]], groups: Sequence[Sequence[int]]) -> float:
+def saving(groups: Sequence[Sequence[Sequence[int]]]) -> float:
     """How many times fewer tokens are computed over trees than one sequence at a time.
 
     Args:
-        sequences: Token ids.
-        groups: Which of them form a tree, as indices; `plan_trees` gives such.
+        groups: The sequences of each tree.
     """
-    slots = sum(len(build_tree([sequences[index] for index in group]).token_ids) for group in groups)
-    return sum(map(len, sequences)) / slots if slots else 1.0
+    slots = sum(len(build_tree(group).token_ids) for group in groups if group)
+    return sum(len(sequence) for group in groups for sequence in group) / slots if slots else 1.0
 
 
 def common_lengths(tokens: Sequence[Indices]) -> Indices:
     """For each of some sorted sequences the number of tokens with which it begins like the one before it."""
     lengths = np.zeros(len(tokens), dtype=np.int64)
     for index in range(1, len(tokens)):
-        size = min(len(tokens[index - 1]), len(tokens[index]))
-        differ = np.flatnonzero(tokens[index - 1][:size] != tokens[index][:size])
-        lengths[index] = differ[0] if len(differ) else size
+        lengths[index] = common_length(tokens[index - 1], tokens[index])
     return lengths
+
+
+def common_length(first: Indices, second: Indices) -> int:
+    """The number of tokens with which two sequences begin alike."""
+    size = min(len(first), len(second))
+    differ = np.flatnonzero(first[:size] != second[:size])
+    return int(differ[0]) if len(differ) else size
 
 
 def _branches(common: Indices, first: int, last: int, agreed: int) -> list[tuple[int, int]]:

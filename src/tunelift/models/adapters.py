@@ -51,6 +51,13 @@ def merge_adapter(model: Any) -> Any:
     return model.merge_and_unload() if isinstance(model, PeftModel) else model
 
 
+def remove_adapter(model: Any) -> Any:
+    """The model without its adapter, if it has one."""
+    from peft import PeftModel
+
+    return model.unload() if isinstance(model, PeftModel) else model
+
+
 def linear_modules(model: Any) -> list[str]:
     """Names of the linear modules inside the layers; the output projection is not among them."""
     from torch import nn

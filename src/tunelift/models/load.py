@@ -124,8 +124,9 @@ def _load_weights(name: str, source: str, precision: str) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from tunelift.engine.support import TreesRefusedError, enable_trees
+    from tunelift.engine.support import LayoutRefusedError, enable_trees
 
+    hardware.limit_threads()
     dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
     with _explained(name):
         model, found = AutoModelForCausalLM.from_pretrained(
@@ -136,23 +137,43 @@ def _load_weights(name: str, source: str, precision: str) -> Any:
     model = model.to(hardware.device()).eval()
     try:
         enable_trees(model)
-    except TreesRefusedError as error:
+    except LayoutRefusedError as error:
         say(f"{name}: shared prefixes are not used, since {error}")
     return model
 
 
+def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
+    """Load what a base model was tuned to.
+
+    Args:
+        base: The base model. An adapter is put on it, not on a second copy of its weights; switch it off with
+            ``model.disable_adapter()`` to have the base again.
+        folder: The adapter, or whole weights.
+        precision: As for `load_model`.
+        accept_terms: As for `load_model`.
+    """
+    if (folder / "adapter_config.json").is_file():
+        return _put_on(base, str(folder), folder)
+    return load_model(str(folder), precision, accept_terms)
+
+
 def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -> LanguageModel:
-    from peft import PeftConfig, PeftModel
+    from peft import PeftConfig
 
     with _explained(name):
         base = PeftConfig.from_pretrained(folder).base_model_name_or_path
     if not base:
         raise UserError(name, "does not say which model it adapts", "enter base_model_name_or_path in its config")
-    loaded = load_model(base, precision, accept_terms)
+    return _put_on(load_model(base, precision, accept_terms), name, folder)
+
+
+def _put_on(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
+    from peft import PeftModel
+
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
-    tokenizer = _load_tokenizer(name, str(folder)) if has_tokenizer else loaded.tokenizer
+    tokenizer = _load_tokenizer(name, str(folder)) if has_tokenizer else base.tokenizer
     with _explained(name):
-        model = PeftModel.from_pretrained(merge_adapter(loaded.model), folder).eval()
+        model = PeftModel.from_pretrained(merge_adapter(base.model), folder).eval()
     return _finish(name, model, tokenizer, str(folder))
 
 

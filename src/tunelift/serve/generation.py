@@ -7,16 +7,16 @@ configuration asks for, for example a list of suppressed tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
-from tunelift.engine.state import read_prompts
+from tunelift.engine.sampling import Choose, Sampling, sampler
+from tunelift.engine.state import open_state
 
 if TYPE_CHECKING:
     from tunelift.models.load import LanguageModel
@@ -34,7 +34,7 @@ class Options:
         stop: Texts that end the answer and are not part of it.
         temperature: 0 takes the most probable token; otherwise the logits are divided by it and a token is drawn.
         top_p: Draw only from the most probable tokens that together reach this probability.
-        seed: Of the draws. Each answer has a generator of its own, so that answers do not disturb each other.
+        seed: Of the draws.
     """
 
     max_new_tokens: int
@@ -75,7 +75,8 @@ def stream_tokens(
     stop_token_ids = loaded.stop_token_ids
     token_ids: list[int] = []
     sent = 0
-    for token in islice(_tokens(loaded.model, prompt_ids, _chooser(options)), options.max_new_tokens):
+    choose = sampler(Sampling(options.temperature, options.top_p, seed=options.seed))
+    for token in islice(_tokens(loaded.model, prompt_ids, choose), options.max_new_tokens):
         if cancelled.is_set():
             return
         ended = token in stop_token_ids
@@ -108,44 +109,11 @@ def certain_length(text: str, stop: Sequence[str]) -> int:
 
 
 @torch.inference_mode()
-def _tokens(model: Any, prompt_ids: Sequence[int], choose: Callable[[Tensor], Tensor]) -> Iterator[int]:
+def _tokens(model: Any, prompt_ids: Sequence[int], choose: Choose) -> Iterator[int]:
     """The tokens behind a prompt, without end; each is computed when it is asked for."""
-    state = read_prompts(model, [prompt_ids])
-    logits = state.logits
-    while True:
-        token = int(choose(logits))
-        yield token
-        logits = state.step([0], [token])
-
-
-def _chooser(options: Options) -> Callable[[Tensor], Tensor]:
-    """The function from logits ``[1, vocabulary]`` to the next token ``[1]``."""
-    if options.temperature == 0:
-        return lambda logits: logits.argmax(-1)
-    random = torch.Generator().manual_seed(options.seed)
-
-    def draw(logits: Tensor) -> Tensor:
-        # On the CPU, so that a seed draws the same on every device; in double precision, so that no temperature is
-        # too small.
-        scores = logits[0].double().cpu()
-        probabilities, tokens = ((scores - scores.max()) / options.temperature).softmax(-1).sort(descending=True)
-        chosen = torch.multinomial(nucleus(probabilities, options.top_p), 1, generator=random)
-        return tokens[chosen].to(logits.device)
-
-    return draw
-
-
-def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
-    """Keep the most probable tokens that together reach a probability.
-
-    Source: Holtzman et al. 2020, The Curious Case of Neural Text Degeneration.
-
-    Args:
-        probabilities: ``[vocabulary]``, in descending order.
-        top_p: In (0, 1].
-
-    Returns:
-        The same with zeros for what is not kept, not normalised. The most probable token is always kept.
-    """
-    before = probabilities.cumsum(0) - probabilities
-    return probabilities.where(before < top_p, 0.0)
+    state = open_state(model)
+    logits = state.read([0], [prompt_ids])
+    for place in count():
+        tokens = choose(logits, [(0, place)])
+        yield tokens[0]
+        logits = state.step([0], tokens)

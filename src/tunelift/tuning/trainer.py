@@ -53,7 +53,7 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         model.train()
         tokens = supervised_tokens(inputs)
         total = torch.zeros((), device=self.args.device)
-        for batch in micro_batches(inputs, self.token_budget):
+        for batch in micro_batches(model, inputs, self.token_budget):
             with self._precision():
                 loss = loss_sum(model, batch) / tokens
             self.accelerator.backward(loss)

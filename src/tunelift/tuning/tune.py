@@ -20,15 +20,16 @@ from tunelift.core.recipe import Tune
 from tunelift.core.records import Prompt
 from tunelift.core.seeds import derive_seed
 from tunelift.engine.forward import takes_trees
-from tunelift.engine.loss import supervised_tokens
-from tunelift.engine.support import TreesRefusedError, compare_with_plain
-from tunelift.models.adapters import add_lora, merge_adapter, trainable_parameters
+from tunelift.engine.loss import micro_batches, supervised_tokens
+from tunelift.engine.support import LayoutRefusedError, compare_with_plain
+from tunelift.models.adapters import add_lora, merge_adapter, remove_adapter, trainable_parameters
 from tunelift.models.load import LanguageModel
 from tunelift.tuning.checkpoints import FOLDER, latest_checkpoint
 from tunelift.tuning.trainer import PromptTrainer, Record, Validation, is_exhausted, validation_losses
 
-# Largest micro-batch in tokens: on a CPU larger ones are no faster and need more memory.
-SELF_CHECK = 4  # training prompts whose logits are compared with those of the plain way before tuning
+# Training prompts whose logits are compared with those of the plain way before tuning.
+SELF_CHECK = 4
+# Largest micro-batch in tokens.
 TOKEN_BUDGET = {"cpu": 512, "mps": 4096, "cuda": 16384}
 
 
@@ -68,7 +69,7 @@ def tune_model(
     `remove_checkpoints` takes them away.
 
     Args:
-        loaded: The base model; it is used up.
+        loaded: The base model. It remains what it was where an adapter is tuned, and is used up otherwise.
         training: Prompts with answers.
         validation: The same for measuring the loss.
         settings: How to tune.
@@ -87,7 +88,7 @@ def tune_model(
     if takes_trees(loaded.model):
         try:
             compare_with_plain(loaded.model, [prompt.token_ids for prompt in training[:SELF_CHECK]])
-        except TreesRefusedError as error:
+        except LayoutRefusedError as error:
             say(f"{loaded.name}: shared prefixes are not used, since {error}")
     checkpoint = latest_checkpoint(work)
     if checkpoint is None:
@@ -98,6 +99,7 @@ def tune_model(
     with new_folder(folder / "model") as model_folder:
         shutil.copytree(work / "best", model_folder, dirs_exist_ok=True)
         write_json(model_folder / "tuning.json", asdict(report))
+    loaded.model = remove_adapter(loaded.model).eval()
     return report
 
 
@@ -115,6 +117,11 @@ def check_tunable(training: list[Prompt], validation: list[Prompt]) -> None:
         empty = [prompt.example_id for prompt in prompts if not any(prompt.supervised)]
         if empty:
             raise UserError(f"{name} prompts", f"{len(empty)} have no supervised token", "check the answers")
+
+
+def tuning_batches(model: Any, prompts: list[Prompt]) -> list[list[Prompt]]:
+    """The micro-batches of one optimizer step."""
+    return micro_batches(model, prompts, TOKEN_BUDGET[hardware.device()])
 
 
 def _train(trainer: Any, checkpoint: Path | None, patience: int) -> None:

@@ -1,0 +1,97 @@
+"""Hidden states to the vocabulary: logits, log-probabilities and cross-entropy, in chunks of bounded memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Logits that are computed at once: a quarter of a gigabyte in float32.
+LOGITS = 1 << 26
+
+
+def causal_model(model: Any) -> Any:
+    """The language model itself, without the wrapper of an adapter."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def rows_at_once(model: Any) -> int:
+    """How many hidden states are projected at once."""
+    return int(max(1, LOGITS // model.config.get_text_config().vocab_size))
+
+
+def project(model: Any, hidden: Tensor) -> Tensor:
+    """Logits of hidden states.
+
+    Args:
+        model: A decoder with a language-model head.
+        hidden: ``[tokens, width]``, as the last layer and its norm give them.
+
+    Returns:
+        ``[tokens, vocabulary]``, in float32 at least.
+    """
+    logits = causal_model(model).get_output_embeddings()(hidden)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    config = model.config.get_text_config()
+    if scale := getattr(config, "logits_scaling", None):
+        logits = logits / scale
+    if bound := getattr(config, "final_logit_softcapping", None):
+        logits = torch.tanh(logits / bound) * bound
+    return logits
+
+
+def token_logprobs(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of one token behind each hidden state, in nats; it carries no gradients.
+
+    Args:
+        model: A decoder with a language-model head.
+        hidden: ``[tokens, width]``.
+        targets: ``[tokens]``, token ids.
+    """
+    size = rows_at_once(model)
+    with torch.no_grad():
+        parts = [
+            project(model, states).log_softmax(-1).gather(-1, wanted[:, None])[:, 0]
+            for states, wanted in zip(torch.split(hidden, size), torch.split(targets, size), strict=True)
+        ]
+    return torch.cat(parts)
+
+
+def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the cross-entropy, in nats.
+
+    Gradients are computed chunk by chunk together with the loss, so that the logits of one chunk alone are ever kept.
+
+    Args:
+        model: A decoder with a language-model head.
+        hidden: ``[tokens, width]``.
+        targets: ``[tokens]``, token ids.
+    """
+    weights = [weight for weight in causal_model(model).get_output_embeddings().parameters() if weight.requires_grad]
+    total: Tensor = _CrossEntropySum.apply(model, targets, hidden, *weights)  # type: ignore[no-untyped-call]
+    return total
+
+
+class _CrossEntropySum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, model: Any, targets: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
+        size = rows_at_once(model)
+        total = hidden.new_zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32))
+        states_gradients = []
+        weight_gradients = [torch.zeros_like(weight) for weight in weights]
+        for states, wanted in zip(torch.split(hidden, size), torch.split(targets, size), strict=True):
+            with torch.enable_grad():
+                leaf = states.detach().requires_grad_()
+                loss = torch.nn.functional.cross_entropy(project(model, leaf), wanted, reduction="sum")
+                gradients = torch.autograd.grad(loss, [leaf, *weights])
+            total += loss.detach()
+            states_gradients.append(gradients[0])
+            for summed, gradient in zip(weight_gradients, gradients[1:], strict=True):
+                summed += gradient
+        ctx.save_for_backward(torch.cat(states_gradients), *weight_gradients)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *(gradient * upstream[0].to(gradient.dtype) for gradient in ctx.saved_tensors)
