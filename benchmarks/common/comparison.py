@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from common.measure import alternate
+from common.measure import alternate, fast_precisions
 from common.workers import Message, Worker
 
 # A precision and a batch size.
@@ -123,8 +123,8 @@ def _try_all(peer: Peer, configuration: Message, part: Callable[[int], Message])
 
 
 def _candidates(peer: Peer, found: dict[Key, float]) -> Iterator[Key]:
-    """What to try next, given what was found so far: every precision, then every size in the fastest of them."""
-    yield from ((precision, peer.first_size) for precision in peer.precisions)
+    """What to try next, given what was found so far: fast precisions, then every size in the fastest of them."""
+    yield from ((precision, peer.first_size) for precision in fast_precisions(peer.precisions))
     fastest, _ = max(found, key=lambda key: found[key])
     yield from ((fastest, size) for size in peer.sizes if size != peer.first_size)
 

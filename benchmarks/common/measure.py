@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from common.workloads import DATA, REPOSITORY
 
 MODEL = "bundled/smollm2-135m-instruct"
 MEGABYTE = 1e6
+# A precision whose products take so many times as long as those of float32 cannot be a peer's best.
+SLOW = 4
 
 
 def arguments(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -61,6 +64,36 @@ def default_settings() -> dict[str, Any]:
     from tunelift.core.recipe import Lora, Tune
 
     return {**Tune().model_dump(exclude={"method", "objective"}), "lora": Lora().model_dump()}
+
+
+def fast_precisions(precisions: Sequence[str]) -> tuple[str, ...]:
+    """Those that are worth a trial: without those in bfloat16 where its products are several times slower.
+
+    Args:
+        precisions: Names of precisions, which contain "bfloat16" where products are computed in it, or "autocast".
+    """
+    import torch
+
+    slowness = product_seconds(torch.bfloat16) / product_seconds(torch.float32)
+    if slowness < SLOW:
+        return tuple(precisions)
+    kept = tuple(name for name in precisions if "bfloat16" not in name and "with autocast" not in name)
+    print(f"  not tried: {', '.join(name for name in precisions if name not in kept)}; on this machine products in ")
+    print(f"  bfloat16 take {slowness:.0f} times as long as in float32", flush=True)
+    return kept
+
+
+def product_seconds(dtype: Any) -> float:
+    """Time of a matrix product and of one as in a backward pass, the fastest of three measurements."""
+    import torch
+
+    states, weights = torch.ones(512, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
+    times = []
+    for _ in range(4):
+        started = time.perf_counter()
+        torch.nn.functional.linear(states, weights) @ weights
+        times.append(time.perf_counter() - started)
+    return min(times[1:])
 
 
 def alternate(sides: dict[str, Callable[[], dict[str, Any]]], repeats: int) -> dict[str, list[dict[str, Any]]]:

@@ -16,14 +16,16 @@ from tunelift.core.store import open_store, read_store
 from tunelift.data.checks import refuse_errors
 from tunelift.data.tasks import load_task
 from tunelift.engine.forward import takes_trees
-from tunelift.engine.tree import saving
+from tunelift.engine.loss import predicting_tokens
+from tunelift.engine.plan import computed_tokens
+from tunelift.engine.tree import build_tree
 from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
 from tunelift.pipeline import Plan, check, find_faults, make_plan, prepare, record_facts, tune, tuning_report
 from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids, stop_strings
-from tunelift.tuning.tune import tuning_batches
+from tunelift.tuning.tune import tuning_plan
 
 # Enough to see a wrong export; each takes a forward pass of two models.
 EXPORT_ITEMS = 100
@@ -64,18 +66,27 @@ def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
     plan, base = prepare(recipe, accept_terms)
     findings = find_faults(plan)
     refuse_errors(findings, recipe.task)
-    size = recipe.tune.batch_size
-    steps = [plan.training[start : start + size] for start in range(0, len(plan.training), size)]
-    trees = {"training": [batch for step in steps for batch in tuning_batches(base.model, step)]}
-    trees |= {name: [prompts] for name, prompts in plan.prompts.items()}
-    savings = {name: _saving(base.model, batches) for name, batches in trees.items()}
+    savings = dict.fromkeys(("training", *plan.prompts), 1.0)
+    if takes_trees(base.model):
+        savings = {"training": _tuning_saving(base.model, plan.training, recipe.tune.batch_size)}
+        savings |= {name: _answering_saving(prompts) for name, prompts in plan.prompts.items()}
     prompts = {"training": plan.training, **plan.prompts}
     return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts, savings)
 
 
-def _saving(model: Any, batches: Sequence[Sequence[Prompt]]) -> float:
-    """The saving on prompts that are computed in such batches; those of training in the order of the data."""
-    return saving([[prompt.token_ids for prompt in batch] for batch in batches]) if takes_trees(model) else 1.0
+def _tuning_saving(model: Any, prompts: list[Prompt], batch_size: int) -> float:
+    """How many times fewer tokens are computed than one prompt at a time; the steps are in the order of the data."""
+    computed = 0
+    for start in range(0, len(prompts), batch_size):
+        step = prompts[start : start + batch_size]
+        computed += computed_tokens([predicting_tokens(prompt) for prompt in step], tuning_plan(model, step))
+    return sum(len(predicting_tokens(prompt)) for prompt in prompts) / computed if computed else 1.0
+
+
+def _answering_saving(prompts: Sequence[Prompt]) -> float:
+    """The same for prompts that are answered."""
+    sequences = [prompt.token_ids for prompt in prompts]
+    return sum(map(len, sequences)) / len(build_tree(sequences).token_ids) if sequences else 1.0
 
 
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:

@@ -227,7 +227,7 @@ def test_a_killed_stage_after_tuning_does_not_tune_again(
         with pytest.raises(KeyboardInterrupt):
             run(recipe, tmp_path / "run")
     with monkeypatch.context() as patch:
-        patch.setattr("tunelift.tuning.trainer.loss_sum", None)
+        patch.setattr("tunelift.tuning.trainer.step_loss", None)
         run(recipe, tmp_path / "run", conditions={"majority": {}, "tuned": {}})
     assert not (tmp_path / "run" / "checkpoints").exists()
 

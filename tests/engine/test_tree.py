@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunelift.engine import tree
-from tunelift.engine.tree import build_tree, plan_trees
+from tunelift.engine.plan import plan_trees
+from tunelift.engine.tree import build_tree
 
 TOKENS = st.integers(0, 3)  # few, so that many sequences begin alike
 SEQUENCES = st.lists(st.lists(TOKENS, min_size=1, max_size=12), min_size=1, max_size=12)

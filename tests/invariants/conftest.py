@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from tunelift.engine import answers, attention, layout, state, tree
+from tunelift.engine import answers, layout, state, tree
 
 
 @pytest.fixture(params=["default", "finest", "plain"])
@@ -27,7 +27,6 @@ def arrangement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(layout, "ROWS_OF_A_BLOCK", 1)
         monkeypatch.setattr(layout, "SMALL", 0)
         monkeypatch.setattr(layout, "PADDING", 1.0)
-        monkeypatch.setattr(attention, "KEPT_PRODUCTS", 0)
         monkeypatch.setattr(state, "READ_TOGETHER", 12)
         monkeypatch.setattr(state, "SEGMENT_COST", 0)
         monkeypatch.setattr(state, "ROWS_OF_A_BLOCK", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
-from tunelift.engine import projection
+from tunelift.engine import plan, projection
 from tunelift.engine.forward import forward_tree
-from tunelift.engine.loss import loss_sum, micro_batches, supervised_tokens
+from tunelift.engine.loss import loss_sum, plan_step, predicting_tokens, step_loss, supervised_tokens
+from tunelift.engine.plan import Plan
 from tunelift.engine.tree import build_tree
 from tunelift.models.adapters import add_lora
 
@@ -106,17 +108,92 @@ def test_sequences_beyond_the_sliding_window(make_model: Any, architecture: str)
     assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(prompt_lists(), st.integers(1, 200))
-def test_any_division_into_micro_batches_gives_the_same_gradient(
-    make_model: Any, prompts: list[Prompt], budget: int
+def step_gradients(model: Any, prompts: Sequence[Prompt], plan: Plan) -> tuple[float, dict[str, torch.Tensor]]:
+    model.zero_grad()
+    loss = step_loss(model, prompts, plan, lambda loss: loss.backward())
+    return loss, {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+
+
+def assert_equal_step(model: Any, prompts: Sequence[Prompt], plan: Plan, tolerance: float) -> None:
+    plain = plain_loss(model, prompts)
+    expected = gradients(model, plain)
+    loss, ours = step_gradients(model, prompts, plan)
+    assert loss == pytest.approx(plain.item(), rel=tolerance, abs=tolerance)
+    assert ours.keys() == expected.keys()
+    scale = max(gradient.norm() for gradient in expected.values())
+    for name, gradient in expected.items():
+        assert (ours[name] - gradient).norm() <= tolerance * max(gradient.norm(), 1e-2 * scale), name
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("adapter", [False, True])
+def test_any_plan_of_a_step_gives_the_same_gradients(
+    make_model: Any, architecture: str, dtype: torch.dtype, adapter: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = make_model("llama", torch.float64)
-    tokens = supervised_tokens(prompts)
-    batches = micro_batches(model, prompts, budget)
-    assert sorted(prompt.example_id for batch in batches for prompt in batch) == sorted(p.example_id for p in prompts)
-    divided = sum((loss_sum(model, batch) / tokens for batch in batches), torch.zeros(()))
-    assert_equal_gradients(model, divided, plain_loss(model, prompts) / tokens, TOLERANCE[torch.float64])
+    monkeypatch.setattr(plan, "PASS_COST", 0)
+    model = make_model(architecture, dtype)
+    if adapter:
+        # The keys and values of the first layer carry no gradients.
+        model = add_lora(model, Lora(rank=2, last_layers=1), seed=1).to(dtype)
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.05)
+
+    @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(prompts=prompt_lists(), budget=st.integers(1, 60))
+    def holds(prompts: list[Prompt], budget: int) -> None:
+        made = plan_step(model, prompts, budget)
+        assert made == plan_step(model, prompts, budget)
+        assert sorted(indices(made)) == list(range(len(prompts)))
+        assert_equal_step(model, prompts, made, TOLERANCE[dtype])
+
+    holds()
+
+
+def indices(made: Plan) -> list[int]:
+    return [index for group in made.groups for index in group] + [i for part in made.below for i in indices(part)]
+
+
+def test_stems_continue_stems(make_model: Any, arrangement: str) -> None:
+    model = make_model("gemma3_text", torch.float64)
+    prompts = []
+    for number in range(12):
+        ids = (*range(3, 33), *[40 + number // 6] * 30, *[50 + number] * 40, 6, 7)
+        prompts.append(Prompt(str(number), "", ids, (False,) * 100 + (True, True)))
+    sequences = [predicting_tokens(prompt) for prompt in prompts]
+    made = plan.plan_stems(sequences, [99] * 12, 100)
+    assert [len(part.stem) for part in made.below] == [30]
+    assert [len(part.stem) for part in made.below[0].below] == [30, 30]
+    assert plan.computed_tokens(sequences, made) == 30 + 2 * 30 + 12 * 41
+    if arrangement != "plain":
+        assert_equal_step(model, prompts, made, TOLERANCE[torch.float64])
+
+
+def test_dropout_of_a_stem_is_the_same_when_it_is_computed_again(make_model: Any, arrangement: str) -> None:
+    if arrangement == "plain":
+        pytest.skip("there are no stems without trees")
+    model = add_lora(make_model("llama", torch.float64), Lora(rank=2, dropout=0.5), seed=1).to(torch.float64).train()
+    weight = next(w for name, w in model.named_parameters() if "layers.0" in name and "k_proj.lora_B" in name)
+    prompts = [example_prompt(number, 10) for number in range(8)]
+    made = plan_step(model, prompts, 40)
+    assert made.below
+
+    def loss() -> float:
+        torch.manual_seed(5)
+        return step_loss(model, prompts, made, lambda loss: loss.backward())
+
+    model.zero_grad()
+    loss()
+    gradient = weight.grad[0, 0].item()
+    losses = []
+    for change in (1e-5, -1e-5):
+        with torch.no_grad():
+            weight[0, 0] += change
+        losses.append(loss())
+        with torch.no_grad():
+            weight[0, 0] -= change
+    assert gradient == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-5)
 
 
 def test_one_prompt_never_touches_another(tiny_model: Any) -> None:
@@ -171,14 +248,11 @@ def test_a_trajectory_is_the_same_however_the_steps_are_divided(make_model: Any)
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, eps=1e-3)
         for step in range(4):
             prompts = [example_prompt(100 * step + number, 3 + number % 11) for number in range(32)]
-            batches = (
-                [prompts[start : start + 4] for start in range(0, 32, 4)]
-                if budget is None
-                else micro_batches(model, prompts, budget)
-            )
+            fours = Plan((), np.arange(32).reshape(8, 4).tolist(), [])
+            made = fours if budget is None else plan_step(model, prompts, budget)
+            tokens = supervised_tokens(prompts)
             optimizer.zero_grad()
-            for batch in batches:
-                (loss_sum(model, batch) / supervised_tokens(prompts)).backward()  # type: ignore[no-untyped-call]
+            step_loss(model, prompts, made, lambda loss, tokens=tokens: (loss / tokens).backward())
             optimizer.step()
         return [weight.detach() for weight in model.parameters()]
 

@@ -2,13 +2,11 @@
 
 The models pass what they were called with on to their attention, so the layout of the tree reaches it as a keyword
 argument of the model's forward, and no model is changed. A model that is called without one computes as usual.
-
-Shapes: ``heads`` are the query heads, ``groups`` those of keys and values; each of these serves ``heads / groups``
-query heads, here called its ``members``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,11 +16,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from tunelift.engine.blocks import BlockAttention, grouped, take, ungrouped
 from tunelift.engine.layout import Block, Layout
 
 NAME = "tunelift_tree"
-# Blocks with more products of queries and keys than this are computed again in the backward pass, not kept.
-KEPT_PRODUCTS = 1 << 22
 
 
 def tree_attention(
@@ -64,14 +61,14 @@ def tree_attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     results = []
     for block in layout.blocks:
-        arguments = (block, query[0], key[0], value[0], scale, dropout, sliding_window, softcap)
-        products = block.queries.numel() * (len(block.above) + block.own.shape[1]) * query.shape[1]
-        if block.causal and not len(block.above) and softcap is None and sliding_window not in block.own_seen:
-            result = _attend_causally(block, query[0], key[0], value[0], scale, dropout)
-        elif torch.is_grad_enabled() and products > KEPT_PRODUCTS:
-            result = checkpoint(_attend, *arguments, use_reentrant=False)
+        if dropout or softcap is not None:
+            arguments = (block, query[0], key[0], value[0], scale, dropout, sliding_window, softcap)
+            result = checkpoint(_attend_rarely, *arguments, use_reentrant=False)
+        elif block.causal and not len(block.above) and sliding_window not in block.own_seen:
+            result = _attend_causally(block, query[0], key[0], value[0], scale)
         else:
-            result = _attend(*arguments)
+            apply: Callable[..., Tensor] = BlockAttention.apply
+            result = apply(block, query[0], key[0], value[0], scale, sliding_window)
         results.append(result.flatten(0, 1))
     return torch.cat(results).index_select(0, layout.places)[None], None
 
@@ -85,24 +82,16 @@ def _check_window(module: torch.nn.Module, layout: Layout, window: int | None) -
         raise ValueError(f"layer {module.layer_idx} tells a window of {window}, which its configuration does not")
 
 
-def _attend_causally(block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float, dropout: float) -> Tensor:
+def _attend_causally(block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
     """Rows that attend to themselves alone, ``[rows, width, heads, size]``."""
-    rows, width = block.queries.shape
-
-    def take(states: Tensor, slots: Tensor) -> Tensor:
-        return states.index_select(1, slots.flatten()).view(-1, rows, width, states.shape[-1]).transpose(0, 1)
-
-    members = query.shape[0] // key.shape[0]
-    keys, values = take(key, block.own), take(value, block.own)
-    if members > 1:
-        keys, values = keys.repeat_interleave(members, 1), values.repeat_interleave(members, 1)
-    result = torch.nn.functional.scaled_dot_product_attention(
-        take(query, block.queries), keys, values, dropout_p=dropout, is_causal=True, scale=scale
-    )
+    states = [take(states, block.own).transpose(0, 1) for states in (key, value)]
+    keys, values = (part.repeat_interleave(query.shape[0] // part.shape[1], 1) for part in states)
+    queries = take(query, block.queries).transpose(0, 1)
+    result = torch.nn.functional.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=scale)
     return result.transpose(1, 2)
 
 
-def _attend(
+def _attend_rarely(
     block: Block,
     query: Tensor,
     key: Tensor,
@@ -112,40 +101,25 @@ def _attend(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    """Rows that attend to the keys above and to their own, ``[rows, width, heads, size]``."""
-    rows, width = block.queries.shape
-    groups, _, size = key.shape
-    members = query.shape[0] // groups
-    shared, own = len(block.above), block.own.shape[1]
-
-    def take(states: Tensor, slots: Tensor) -> Tensor:
-        return states.index_select(1, slots.flatten())
-
-    queries = take(query, block.queries).view(groups, members, rows, width, size).transpose(1, 2) * scale
-    own_keys = take(key, block.own).view(groups * rows, own, size)
-    own_values = take(value, block.own).view(groups * rows, own, size)
-    products = torch.bmm(queries.reshape(groups * rows, members * width, size), own_keys.transpose(1, 2))
+    """The same with what few models have: dropout of the weights, or a bound of the products."""
+    queries = grouped(take(query, block.queries), len(key)) * scale
+    shape = queries.shape
+    own_keys, own_values = (take(states, block.own).flatten(0, 1) for states in (key, value))
+    own = torch.bmm(queries.flatten(0, 1).flatten(1, 2), own_keys.transpose(1, 2)).view(*shape[:-1], -1)
+    above = torch.bmm(queries.flatten(1, 3), key[:, block.above].transpose(1, 2)).view(*shape[:-1], -1)
+    above_seen = block.above_seen.get(window) if window else None
     seen = block.own_seen.get(window, block.own_seen[None])
-    products = _masked(products.view(groups, rows, members, width, own), seen, softcap)
-    if shared:
-        above = torch.bmm(queries.reshape(groups, -1, size), take(key, block.above).transpose(1, 2))
-        above_seen = block.above_seen.get(window) if window else None
-        above = _masked(above.view(groups, rows, members, width, shared), above_seen, softcap)
-        products = torch.cat([above, products], dim=-1)
+    products = torch.cat([_bounded(above, above_seen, softcap), _bounded(own, seen, softcap)], dim=-1)
     weights = torch.nn.functional.dropout(products.softmax(-1), dropout)
-    result = torch.bmm(weights[..., shared:].reshape(groups * rows, members * width, own), own_values)
-    if shared:
-        weights_above = weights[..., :shared].reshape(groups, -1, shared)
-        result = result.view(groups, -1, size) + torch.bmm(weights_above, take(value, block.above))
-    return result.view(groups, rows, members, width, size).permute(1, 3, 0, 2, 4).reshape(rows, width, -1, size)
+    weights_above, weights_own = weights[..., : above.shape[-1]], weights[..., above.shape[-1] :]
+    result = torch.bmm(weights_own.flatten(0, 1).flatten(1, 2), own_values).view(shape)
+    return ungrouped(result + torch.bmm(weights_above.flatten(1, 3), value[:, block.above]).view(shape))
 
 
-def _masked(products: Tensor, seen: Tensor | None, softcap: float | None) -> Tensor:
+def _bounded(products: Tensor, seen: Tensor | None, softcap: float | None) -> Tensor:
     if softcap is not None:
         products = torch.tanh(products / softcap) * softcap
-    if seen is None:
-        return products
-    return products.masked_fill(~seen[:, None], -torch.inf)
+    return products if seen is None else products.masked_fill(~seen[:, None], -torch.inf)
 
 
 AttentionInterface.register(NAME, tree_attention)

@@ -1,16 +1,19 @@
-"""One forward pass over new tokens of a tree."""
+"""One forward pass over new tokens: of a tree, or of what several trees continue."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from tunelift.engine.attention import NAME
-from tunelift.engine.layout import Row, lay_out, tree_rows
+from tunelift.engine.layout import Row, lay_out, rows_behind
 from tunelift.engine.projection import causal_model
+from tunelift.engine.slots import continued_cache
 from tunelift.engine.tree import Indices, TokenTree
 
 
@@ -19,14 +22,48 @@ def takes_trees(model: Any) -> bool:
     return bool(model.config._attn_implementation == NAME)
 
 
-def forward_tree(model: Any, tree: TokenTree) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Stem:
+    """Tokens that have been computed before what continues them.
+
+    Attributes:
+        length: Number of tokens.
+        states: Keys and values of each layer, ``[1, groups, length, size]``.
+    """
+
+    length: int = 0
+    states: tuple[tuple[Tensor, Tensor], ...] = ()
+
+
+NOTHING = Stem()
+
+
+def forward_tree(model: Any, tree: TokenTree, stem: Stem = NOTHING) -> Tensor:
     """Hidden states of a whole tree, ``[slots, width]``.
 
     Args:
         model: A decoder with a language-model head that takes trees.
         tree: The tree.
+        stem: What it continues.
     """
-    return forward_rows(model, tree_rows(tree), tree.token_ids, tree.positions, 0, None)
+    cache = continued_cache(stem.states) if stem.length else None
+    rows = rows_behind(tree, np.arange(stem.length), stem.length)
+    return forward_rows(model, rows, tree.token_ids, stem.length + tree.positions, stem.length, cache)
+
+
+def read_stem(model: Any, token_ids: Indices, above: Stem) -> list[Tensor]:
+    """Keys and values of tokens, those of one layer behind those of the other.
+
+    Args:
+        model: A decoder that takes trees.
+        token_ids: ``[tokens]``.
+        above: What they continue.
+    """
+    cache = continued_cache(above.states)
+    length = above.length + len(token_ids)
+    row = Row(np.arange(length), len(token_ids), above.length)
+    forward_rows(model, [row], token_ids, np.arange(above.length, length), above.length, cache)
+    return [states[..., above.length :, :] for layer in cache.layers for states in (layer.keys, layer.values)]
 
 
 def forward_rows(

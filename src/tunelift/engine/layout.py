@@ -77,17 +77,12 @@ class Layout:
     windows: frozenset[int]
 
 
-def tree_rows(tree: TokenTree) -> list[Row]:
-    """A row for every segment of a tree."""
-    return rows_behind(tree, np.empty(0, dtype=np.int64), 0)
-
-
 def rows_behind(tree: TokenTree, stem: Indices, first_slot: int) -> list[Row]:
-    """The same for a tree that continues a path.
+    """A row for every segment of a tree that continues a path.
 
     Args:
         tree: The tree.
-        stem: The slots of the path.
+        stem: The slots of the path, if any.
         first_slot: The slot of the tree's first token.
     """
     above = _lengths_above(tree)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from tunelift.core.records import Prompt
-from tunelift.engine.forward import forward_tree, takes_trees
+from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
 from tunelift.engine.plain import plain_logits, plan_padded
+from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
-from tunelift.engine.tree import build_tree, plan_trees
+from tunelift.engine.tree import build_tree
 
 
 def supervised_tokens(prompts: Sequence[Prompt]) -> int:
@@ -27,28 +30,98 @@ def predicting_tokens(prompt: Prompt) -> tuple[int, ...]:
     return prompt.token_ids[:last]
 
 
-def micro_batches(model: Any, prompts: Sequence[Prompt], token_budget: int) -> list[list[Prompt]]:
-    """The prompts of one optimizer step in groups that fit into memory; a pure function of model and list.
+def plan_step(model: Any, prompts: Sequence[Prompt], token_budget: int) -> Plan:
+    """How the prompts of one optimizer step are computed, in groups that fit into memory.
 
     Args:
         model: A decoder with a language-model head.
         prompts: All prompts of the step.
         token_budget: Largest group, in slots of a tree, or in tokens with padding for a model that takes no trees.
+
+    Returns:
+        A plan for the tokens that predict; a pure function of model and list.
     """
     sequences = [predicting_tokens(prompt) for prompt in prompts]
-    if takes_trees(model):
-        plan = plan_trees(sequences, token_budget)
-    else:
-        plan = plan_padded(sequences, token_budget, rows_at_once(model))
-    return [[prompts[index] for index in batch] for batch in plan]
+    if not takes_trees(model):
+        return Plan((), plan_padded(sequences, token_budget, rows_at_once(model)), [])
+    # A layer that is computed again in the backward pass takes no keys and values from before.
+    again = model.training and getattr(model, "is_gradient_checkpointing", False)
+    return plan_stems(
+        sequences, [0 if again else prompt.supervised.index(True) - 1 for prompt in prompts], token_budget
+    )
 
 
-def loss_sum(model: Any, prompts: Sequence[Prompt]) -> Tensor:
-    """Sum of the cross-entropy over the supervised tokens of one micro-batch, in nats.
+def step_loss(
+    model: Any,
+    prompts: Sequence[Prompt],
+    plan: Plan,
+    backward: Callable[[Tensor], object] | None = None,
+    precision: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> float:
+    """Sum of the cross-entropy over the supervised tokens of one optimizer step, in nats.
 
     Args:
         model: A decoder with a language-model head.
         prompts: Each has at least one supervised token, none of them its first.
+        plan: Of these prompts, see `plan_step`.
+        backward: Called with the loss of each group, to add its gradients to those of the weights. None computes no
+            gradients.
+        precision: Makes the context in which the model is run.
+
+    Raises:
+        ValueError: Nothing is supervised.
+    """
+
+    def run(plan: Plan, stem: Stem) -> float:
+        total = 0.0
+        for group in plan.groups:
+            with precision():
+                loss = loss_sum(model, [prompts[index] for index in group], stem)
+            if backward:
+                backward(loss)
+            total += loss.item()
+        return total + sum(behind(part, stem) for part in plan.below)
+
+    def behind(plan: Plan, above: Stem) -> float:
+        def read() -> tuple[Tensor, ...]:
+            with precision():
+                return tuple(read_stem(model, np.array(plan.stem), above))
+
+        # Its graph is made when the gradients of all that continues it are known, and is not in memory until then.
+        states = checkpoint(read, use_reentrant=False) if backward else read()
+        inner, leaves = _continue(above, len(plan.stem), states)
+        total = run(plan, inner)
+        tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if leaf.grad is not None]
+        torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
+        return total
+
+    with torch.set_grad_enabled(backward is not None):
+        return run(plan, Stem())
+
+
+def _continue(above: Stem, length: int, states: Sequence[Tensor]) -> tuple[Stem, list[Tensor]]:
+    """A stem behind another one, and copies of its keys and values that gather gradients, in float32 at least."""
+    leaves = [
+        state.detach().to(torch.promote_types(state.dtype, torch.float32)).requires_grad_(state.requires_grad)
+        for state in states
+    ]
+    own = [leaf.to(state.dtype) for leaf, state in zip(leaves, states, strict=True)]
+    layers = list(zip(own[::2], own[1::2], strict=True))
+    if above.states:
+        layers = [
+            (torch.cat([upper[0], lower[0]], dim=-2), torch.cat([upper[1], lower[1]], dim=-2))
+            for upper, lower in zip(above.states, layers, strict=True)
+        ]
+    return Stem(above.length + length, tuple(layers)), leaves
+
+
+def loss_sum(model: Any, prompts: Sequence[Prompt], stem: Stem = NOTHING) -> Tensor:
+    """Sum of the cross-entropy over the supervised tokens of one group, in nats.
+
+    Args:
+        model: A decoder with a language-model head.
+        prompts: Each has at least one supervised token, none of them its first.
+        stem: Tokens that all of them begin with, and that have been computed; none of them predicts a supervised one.
 
     Returns:
         A scalar that carries gradients; divide it by the supervised tokens of the whole optimizer step.
@@ -59,24 +132,24 @@ def loss_sum(model: Any, prompts: Sequence[Prompt]) -> Tensor:
     supervised = [np.flatnonzero(prompt.supervised) for prompt in prompts]
     if not sum(map(len, supervised)):
         raise ValueError("no token of the micro-batch is supervised")
-    sequences = [predicting_tokens(prompt) for prompt in prompts]
+    sequences = [predicting_tokens(prompt)[stem.length :] for prompt in prompts]
+    predicting = [indices - 1 - stem.length for indices in supervised]
     wanted = np.concatenate([np.asarray(p.token_ids)[indices] for p, indices in zip(prompts, supervised, strict=True)])
     targets = torch.from_numpy(wanted).to(next(model.parameters()).device)
     if not takes_trees(model):
-        logits = plain_logits(model, sequences, [indices - 1 for indices in supervised])
+        logits = plain_logits(model, sequences, predicting)
         return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
     tree = build_tree(sequences)
     # Prompts that are equal, or continue each other, have predictors in common, which then stand here several times.
-    predictors = np.concatenate([tree.path(number)[indices - 1] for number, indices in enumerate(supervised)])
-    hidden = forward_tree(model, tree).index_select(0, torch.from_numpy(predictors).to(targets.device))
+    predictors = np.concatenate([tree.path(number)[indices] for number, indices in enumerate(predicting)])
+    hidden = forward_tree(model, tree, stem).index_select(0, torch.from_numpy(predictors).to(targets.device))
     return cross_entropy_sum(model, hidden, targets)
 
 
-@torch.no_grad()
 def mean_loss(model: Any, prompts: Sequence[Prompt], token_budget: int) -> float:
     """Cross-entropy per supervised token, in nats, without gradients and without dropout."""
     was_training = model.training
     model.eval()
-    total = sum(loss_sum(model, batch).item() for batch in micro_batches(model, prompts, token_budget))
+    total = step_loss(model, prompts, plan_step(model, prompts, token_budget))
     model.train(was_training)
     return total / supervised_tokens(prompts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,6 +48,14 @@ def _grown(states: Tensor, size: int, capacity: int) -> Tensor:
 def slot_cache() -> Cache:
     """An empty cache."""
     return Cache(layer_class_to_replicate=SlotLayer)
+
+
+def continued_cache(states: Sequence[tuple[Tensor, Tensor]]) -> Cache:
+    """A cache for one pass behind these keys and values of each layer, through which gradients flow to them."""
+    cache = Cache(layer_class_to_replicate=DynamicLayer)
+    for layer, (keys, values) in enumerate(states):
+        cache.update(keys, values, layer)
+    return cache
 
 
 def cut(cache: Cache, size: int) -> None:

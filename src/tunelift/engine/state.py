@@ -15,9 +15,10 @@ from transformers import DynamicCache
 from tunelift.engine.forward import forward_rows, takes_trees
 from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, rows_behind
 from tunelift.engine.plain import pad, plan_padded
+from tunelift.engine.plan import plan_trees
 from tunelift.engine.projection import project, rows_at_once, token_logprobs
 from tunelift.engine.slots import cut, keep, slot_cache
-from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_length, plan_trees
+from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_length
 
 # Slots of prompts that are read together: enough for products that are as fast as this machine makes them.
 READ_TOGETHER = 1024

@@ -111,47 +111,6 @@ def build_tree(sequences: Sequence[Sequence[int]]) -> TokenTree:
     return TokenTree(np.concatenate(token_ids), positions, segments, [end_of[key] for key in keys])
 
 
-def plan_trees(sequences: Sequence[Sequence[int]], budget: int, most: int | None = None) -> list[list[int]]:
-    """Group sequences into trees of limited size, so that those that share stand together.
-
-    Args:
-        sequences: Token ids.
-        budget: Largest number of slots of a tree. A longer sequence forms a tree of its own.
-        most: Largest number of sequences of a tree.
-
-    Returns:
-        Indices of the sequences, the longest families of them first, so that memory is known to suffice from the first
-        tree on; a function of the whole list and of nothing else.
-    """
-    order = sorted(range(len(sequences)), key=lambda index: (tuple(sequences[index]), index))
-    common = common_lengths([np.asarray(sequences[index], dtype=np.int64) for index in order])
-    starts = [0, *(1 + np.flatnonzero(common[1:] <= SEGMENT_COST)).tolist()] if order else []
-    families = list(zip(starts, [*starts[1:], len(order)][: len(starts)], strict=True))
-    families.sort(key=lambda family: -max(len(sequences[order[place]]) for place in range(*family)))
-    plan: list[list[int]] = []
-    size = 0
-    for first, last in families:
-        for place in range(first, last):
-            length = len(sequences[order[place]])
-            added = length - (int(common[place]) if place > first else 0)
-            if not plan or size + added > budget or len(plan[-1]) == most:
-                plan.append([])
-                size, added = 0, length
-            plan[-1].append(order[place])
-            size += added
-    return plan
-
-
-def saving(groups: Sequence[Sequence[Sequence[int]]]) -> float:
-    """How many times fewer tokens are computed over trees than one sequence at a time.
-
-    Args:
-        groups: The sequences of each tree.
-    """
-    slots = sum(len(build_tree(group).token_ids) for group in groups if group)
-    return sum(len(sequence) for group in groups for sequence in group) / slots if slots else 1.0
-
-
 def common_lengths(tokens: Sequence[Indices]) -> Indices:
     """For each of some sorted sequences the number of tokens with which it begins like the one before it."""
     lengths = np.zeros(len(tokens), dtype=np.int64)

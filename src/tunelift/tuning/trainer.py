@@ -6,6 +6,7 @@ normalises by the supervised tokens of the whole step, so that any division give
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +23,7 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import new_folder, write_jsonl
 from tunelift.core.progress import progress
 from tunelift.core.records import Prompt
-from tunelift.engine.loss import loss_sum, mean_loss, micro_batches, supervised_tokens
+from tunelift.engine.loss import mean_loss, plan_step, step_loss, supervised_tokens
 from tunelift.tuning.checkpoints import staged_checkpoint
 
 
@@ -52,16 +53,16 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         """
         model.train()
         tokens = supervised_tokens(inputs)
-        total = torch.zeros((), device=self.args.device)
-        for batch in micro_batches(model, inputs, self.token_budget):
-            with self._precision():
-                loss = loss_sum(model, batch) / tokens
-            self.accelerator.backward(loss)
-            total += loss.detach()
-        if not torch.isfinite(total):
+
+        def backward(loss: Tensor) -> None:
+            self.accelerator.backward(loss / tokens)
+
+        plan = plan_step(model, inputs, self.token_budget)
+        loss = step_loss(model, inputs, plan, backward, self._precision) / tokens
+        if not math.isfinite(loss):
             where = f"step {self.state.global_step + 1}"
-            raise UserError(where, f"the loss is {total.item()}", "lower tune.learning_rate, or use float32")
-        return total
+            raise UserError(where, f"the loss is {loss}", "lower tune.learning_rate, or use float32")
+        return torch.tensor(loss, device=self.args.device)
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """Cross-entropy per supervised token on the validation prompts."""

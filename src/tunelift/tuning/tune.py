@@ -20,7 +20,8 @@ from tunelift.core.recipe import Tune
 from tunelift.core.records import Prompt
 from tunelift.core.seeds import derive_seed
 from tunelift.engine.forward import takes_trees
-from tunelift.engine.loss import micro_batches, supervised_tokens
+from tunelift.engine.loss import plan_step, supervised_tokens
+from tunelift.engine.plan import Plan
 from tunelift.engine.support import LayoutRefusedError, compare_with_plain
 from tunelift.models.adapters import add_lora, merge_adapter, remove_adapter, trainable_parameters
 from tunelift.models.load import LanguageModel
@@ -119,9 +120,9 @@ def check_tunable(training: list[Prompt], validation: list[Prompt]) -> None:
             raise UserError(f"{name} prompts", f"{len(empty)} have no supervised token", "check the answers")
 
 
-def tuning_batches(model: Any, prompts: list[Prompt]) -> list[list[Prompt]]:
-    """The micro-batches of one optimizer step."""
-    return micro_batches(model, prompts, TOKEN_BUDGET[hardware.device()])
+def tuning_plan(model: Any, prompts: list[Prompt]) -> Plan:
+    """How the prompts of one optimizer step are computed."""
+    return plan_step(model, prompts, TOKEN_BUDGET[hardware.device()])
 
 
 def _train(trainer: Any, checkpoint: Path | None, patience: int) -> None:

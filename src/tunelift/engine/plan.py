@@ -1,0 +1,144 @@
+"""Which sequences are computed together, and what is computed once for several groups of them.
+
+Sequences in lexicographic order stand beside those with which they have most in common, so a *family*, sequences that
+begin alike, is a range of them. A group of sequences becomes one tree, whose slots the budget bounds. A family that is
+larger than that is divided into groups; where it pays, what all of it begins with becomes a *stem*, which is computed
+once before its groups instead of in each of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_lengths
+
+# A stem is computed twice forward, and once more backward, which counts two thirds of the work of a token; and it is
+# a pass through the model of its own, which costs as much as so many more tokens in a larger one.
+STEM_AGAIN = 1 / 3
+PASS_COST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A stem and what continues it.
+
+    Attributes:
+        stem: Token ids that all sequences of the plan have behind the stems above; none in the outermost plan.
+        groups: The sequences that form a tree behind the stem, by their indices.
+        below: Families that have more in common.
+    """
+
+    stem: tuple[int, ...]
+    groups: list[list[int]]
+    below: list[Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """Sequences in order: their indices, their tokens, and what each has in common with the one before it."""
+
+    indices: list[int]
+    tokens: list[Indices]
+    common: Indices
+
+    def new(self, place: int, depth: int) -> int:
+        """How many tokens a sequence has that the one before it, or the stems above, have not."""
+        return len(self.tokens[place]) - max(int(self.common[place]), depth)
+
+    def families(self, first: int, last: int, depth: int) -> list[tuple[int, int]]:
+        """Ranges of sequences that share something behind the stems above, those with the longest one first."""
+        borders = (first + 1 + np.flatnonzero(self.common[first + 1 : last] <= depth + SEGMENT_COST)).tolist()
+        families = list(zip([first, *borders], [*borders, last], strict=True)) if last > first else []
+        return sorted(families, key=lambda family: -max(len(tokens) for tokens in self.tokens[slice(*family)]))
+
+
+def plan_trees(sequences: Sequence[Sequence[int]], budget: int, most: int | None = None) -> list[list[int]]:
+    """Group sequences into trees of limited size, so that those that share stand together.
+
+    Args:
+        sequences: Token ids.
+        budget: Largest number of slots of a tree. A longer sequence forms a tree of its own.
+        most: Largest number of sequences of a tree.
+
+    Returns:
+        Indices of the sequences, the longest families of them first, so that memory is known to suffice from the first
+        tree on; a function of the whole list and of nothing else.
+    """
+    ordered = _sort(sequences)
+    return _groups(ordered, ordered.families(0, len(sequences), 0), 0, budget, most)
+
+
+def plan_stems(sequences: Sequence[Sequence[int]], free: Sequence[int], budget: int) -> Plan:
+    """The same with stems.
+
+    Args:
+        sequences: Token ids.
+        free: For each sequence how many of its tokens may stand in stems, fewer than it has.
+        budget: Largest number of slots of a tree.
+    """
+    ordered = _sort(sequences)
+
+    def below(first: int, last: int, depth: int) -> tuple[list[list[int]], list[Plan]]:
+        small, plans = [], []
+        for family in ordered.families(first, last, depth):
+            places = range(*family)
+            stem = min(min(free[ordered.indices[place]] for place in places), _common(ordered, *family))
+            slots = sum(ordered.new(place, depth) for place in places[1:]) + len(ordered.tokens[places[0]]) - depth
+            if slots > budget and _pays(stem - depth, slots - (stem - depth), len(places), budget):
+                plans.append(Plan(tuple(ordered.tokens[places[0]][depth:stem].tolist()), *below(*family, stem)))
+            else:
+                small.append(family)
+        return _groups(ordered, small, depth, budget, None), plans
+
+    return Plan((), *below(0, len(sequences), 0))
+
+
+def computed_tokens(sequences: Sequence[Sequence[int]], plan: Plan, depth: int = 0) -> int:
+    """How many tokens a plan computes, the stems once.
+
+    Args:
+        sequences: Token ids.
+        plan: Of these sequences.
+        depth: Number of tokens in the stems above it.
+    """
+    depth += len(plan.stem)
+    trees = [build_tree([sequences[index][depth:] for index in group]) for group in plan.groups]
+    below = sum(computed_tokens(sequences, part, depth) for part in plan.below)
+    return len(plan.stem) + sum(len(tree.token_ids) for tree in trees) + below
+
+
+def _sort(sequences: Sequence[Sequence[int]]) -> _Sorted:
+    indices = sorted(range(len(sequences)), key=lambda index: (tuple(sequences[index]), index))
+    tokens = [np.asarray(sequences[index], dtype=np.int64) for index in indices]
+    return _Sorted(indices, tokens, common_lengths(tokens))
+
+
+def _common(ordered: _Sorted, first: int, last: int) -> int:
+    """What all sequences of a range begin with."""
+    return int(ordered.common[first + 1 : last].min(initial=len(ordered.tokens[first])))
+
+
+def _pays(stem: int, branches: int, sequences: int, budget: int) -> bool:
+    """Whether a stem costs less than to compute its tokens in every group."""
+    groups = math.ceil(branches / (budget - stem)) if stem < budget else sequences
+    return stem * (groups - 1) > stem * STEM_AGAIN + PASS_COST
+
+
+def _groups(
+    ordered: _Sorted, families: Sequence[tuple[int, int]], depth: int, budget: int, most: int | None
+) -> list[list[int]]:
+    groups: list[list[int]] = []
+    size = 0
+    for first, last in families:
+        for place in range(first, last):
+            added = ordered.new(place, depth) if place > first else len(ordered.tokens[place]) - depth
+            if not groups or size + added > budget or len(groups[-1]) == most:
+                groups.append([])
+                size, added = 0, len(ordered.tokens[place]) - depth
+            groups[-1].append(ordered.indices[place])
+            size += added
+    return groups
