@@ -84,7 +84,7 @@ class Record:
         self._look_at_layers(base)
 
         def count_slots(_: Any, __: Any, options: dict[str, Any]) -> None:
-            if trainer.state.global_step:
+            if trainer.state.global_step and not _in_backward():
                 self.slots.append(options["input_ids"].numel())
                 self.seen += int((options["position_ids"] + 1).sum())
 
@@ -130,6 +130,11 @@ class Record:
     def attention_operations(self) -> float:
         """Forward, and twice as many backward: both factors of each product have gradients."""
         return 3 * self.attention * self.seen
+
+
+def _in_backward() -> bool:
+    """Whether a backward pass is going on, in which a forward pass can only be one that is computed again."""
+    return torch._C._current_graph_task_id() != -1
 
 
 def operations(product: Product, rows: int) -> float:

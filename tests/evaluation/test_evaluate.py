@@ -8,7 +8,7 @@ import torch
 
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
-from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
+from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor, preferred_choices
 from tunelift.evaluation.parsing import parse_answer
 from tunelift.prompts.build import PromptStyle, answer_prompts
 
@@ -91,10 +91,9 @@ def test_a_sample_holds_what_was_asked_and_answered(tiny: Any, make_task: Any, e
         assert (sample.example_id, sample.doc, sample.target) == (example.id, example.fields, example.target)
         assert (sample.prompt, sample.demonstrations) == (prompt.text, prompt.demonstrations)
         assert sample.answer == parse_answer(sample.output, example.choices)
-        assert sample.metrics == {
-            "acc": float(sample.answer == example.target),
-            "choice_acc": float(sample.choice_answer == example.target),
-        }
+        assert list(sample.metrics) == ["acc", "choice_acc", "choice_acc_tokens", "choice_acc_bytes"]
+        assert sample.metrics["acc"] == float(sample.answer == example.target)
+        assert sample.metrics["choice_acc"] == float(sample.choice_answer == example.target)
         assert sample.tokens["prompt"] == len(prompt.token_ids)
         assert sample.tokens["completion"] <= 6
     accuracy = sum(sample.metrics["choice_acc"] for sample in evaluation.samples) / 3
@@ -172,3 +171,14 @@ def test_items_are_numbered_by_their_place_in_the_test_split(make_task: Any, mak
     evaluation = evaluate_predictor(lambda texts: ["neutral"] * 2, make_task(), test, [3, 1], ["", ""], "majority")
     assert [(sample.doc_id, sample.example_id) for sample in evaluation.samples] == [(3, "e3"), (1, "e1")]
     assert evaluation.available == 5
+
+
+def test_each_rule_divides_the_log_probabilities_by_its_own_lengths() -> None:
+    encoded = {"正面": [1], "负面": [2, 3], "no": [4, 5, 6]}
+    # Sums -1.0, -1.6, -2.0; a token -1.0, -0.8, -0.67; a byte -0.17, -0.27, -1.0.
+    preferred = preferred_choices([-1.0, -1.6, -2.0], list(encoded), encoded)
+    assert preferred == {"choice_acc": "正面", "choice_acc_tokens": "no", "choice_acc_bytes": "正面"}
+
+
+def test_an_empty_choice_is_divided_by_one() -> None:
+    assert preferred_choices([-0.5, -0.6], ["", "a"], {"": [], "a": [1]})["choice_acc_bytes"] == ""

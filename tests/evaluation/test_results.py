@@ -38,6 +38,7 @@ CHOICE = {
     "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
 }
 # Facts about the harness itself, or about a chat template that a plain rendering does not use.
+SCORES = ["acc", "choice_acc", "choice_acc_tokens", "choice_acc_bytes"]
 SILENT = {"git_hash", "upper_git_hash", "lm_eval_version", "system_instruction", "chat_template"}
 
 
@@ -161,7 +162,7 @@ def test_choices_are_generated_answers_in_the_same_keys(
 ) -> None:
     for their, our in zip(lines(theirs[name]), lines(ours[name].samples), strict=True):
         assert {key: type(our.get(key)) for key in their} == {key: type(value) for key, value in their.items()}
-        assert our["metrics"] == ["acc", "choice_acc"]
+        assert our["metrics"] == SCORES
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -177,7 +178,7 @@ def test_the_results_have_every_key_of_the_harness(theirs: dict[str, Path], ours
     assert our["fewshot_as_multiturn"] == their["fewshot_as_multiturn"]
     facts = ("name", "alias", "sample_len")
     assert [our["results"][name][key] for key in facts] == [their["results"][name][key] for key in facts]
-    scores = {"acc", "choice_acc"} if name.startswith("multiple_choice") else {"acc"}
+    scores = set(SCORES) if name.startswith("multiple_choice") else {"acc"}
     assert our["higher_is_better"][name] == dict.fromkeys(scores, True)
     named = {f"{score}{suffix},none" for score in scores for suffix in ("", "_stderr")}
     assert our["results"][name].keys() == {*facts, *named}

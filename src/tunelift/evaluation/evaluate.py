@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -20,6 +20,9 @@ from tunelift.statistics.intervals import score_interval
 
 if TYPE_CHECKING:
     from tunelift.models.load import LanguageModel
+
+# The metric of the choice with the highest log-probability.
+CHOICE = "choice_acc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,8 @@ def evaluate_model(
         result = answer_prompts(loaded.model, [prompt.token_ids for prompt in prompts], choices, stopping, bar.update)
     samples = []
     for position, example, prompt, answer in zip(positions, examples, prompts, result.answers, strict=True):
-        preferred = max(range(len(answer.logprobs)), key=lambda i: answer.logprobs[i]) if example.choices else None
         parsed = parse_answer(answer.text, example.choices)
-        choice = example.choices[preferred] if example.choices and preferred is not None else None
+        by_rule = preferred_choices(answer.logprobs, example.choices, encoded) if example.choices else {}
         samples.append(
             Sample(
                 example_id=example.id,
@@ -117,9 +119,9 @@ def evaluate_model(
                 prompt=prompt.text,
                 choices=example.choices,
                 logprobs=answer.logprobs or None,
-                choice_answer=choice,
+                choice_answer=by_rule.get(CHOICE),
                 tokens={"prompt": len(prompt.token_ids), "completion": len(answer.token_ids)},
-                metrics=_metrics(example, parsed, choice),
+                metrics=_metrics(example, parsed, by_rule),
                 group=example.group,
                 template=prompt.template,
                 demonstrations=prompt.demonstrations,
@@ -165,19 +167,40 @@ def evaluate_predictor(
                 finish_reason="prediction",
                 prompt=question,
                 choices=example.choices,
-                metrics=_metrics(example, answer, None),
+                metrics=_metrics(example, answer, {}),
                 group=example.group,
             )
         )
     return Evaluation(task.task, condition, condition, samples, len(test), seconds)
 
 
-def _metrics(example: Example, answer: str | None, choice: str | None) -> dict[str, float]:
+def preferred_choices(
+    logprobs: Sequence[float], choices: Sequence[str], encoded: Mapping[str, Sequence[int]]
+) -> dict[str, str]:
+    """The choice that each rule prefers: by the metric that says whether it is right.
+
+    A sum of log-probabilities favours short choices. Divided by the number of tokens, or of bytes in UTF-8, which
+    does not depend on the tokenizer, it does not.
+
+    Args:
+        logprobs: Of the choices, in nats, summed over their tokens.
+        choices: The choices.
+        encoded: Token ids of each choice.
+    """
+    lengths = {
+        CHOICE: [1] * len(choices),
+        f"{CHOICE}_tokens": [len(encoded[choice]) for choice in choices],
+        f"{CHOICE}_bytes": [len(choice.encode()) for choice in choices],
+    }
+    return {
+        rule: choices[max(range(len(choices)), key=lambda place: logprobs[place] / max(sizes[place], 1))]
+        for rule, sizes in lengths.items()
+    }
+
+
+def _metrics(example: Example, answer: str | None, by_rule: Mapping[str, str]) -> dict[str, float]:
     """A failed parse is a wrong answer; a free answer may differ from the reference in case and punctuation."""
     right = answer == example.target
     if not example.choices:
         right = answer is not None and normalise_answer(answer) == normalise_answer(example.target)
-    metrics = {"acc": float(right)}
-    if choice is not None:
-        metrics["choice_acc"] = float(choice == example.target)
-    return metrics
+    return {"acc": float(right), **{rule: float(choice == example.target) for rule, choice in by_rule.items()}}

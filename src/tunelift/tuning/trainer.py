@@ -45,20 +45,28 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: list[Prompt], num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Forward and backward of one optimizer step.
 
+        Ranks have different numbers of tokens and of micro-batches. So the model is run without the wrapper that
+        averages gradients in every backward pass, and gradients are added up here, once.
+
         Returns:
-            Cross-entropy per supervised token, in nats.
+            Cross-entropy per supervised token of all ranks, in nats.
 
         Raises:
             UserError: The loss is not finite.
         """
+        model = self.accelerator.unwrap_model(model)
         model.train()
-        tokens = supervised_tokens(inputs)
+        tokens = sum_over_ranks(torch.tensor(supervised_tokens(inputs), device=self.args.device)).item()
 
         def backward(loss: Tensor) -> None:
             self.accelerator.backward(loss / tokens)
 
         plan = plan_step(model, inputs, self.token_budget)
-        loss = step_loss(model, inputs, plan, backward, self._precision) / tokens
+        share = step_loss(model, inputs, plan, backward, self._precision) / tokens
+        for weight in model.parameters():
+            if weight.grad is not None:
+                sum_over_ranks(weight.grad)
+        loss = sum_over_ranks(torch.tensor(share, device=self.args.device)).item()
         if not math.isfinite(loss):
             where = f"step {self.state.global_step + 1}"
             raise UserError(where, f"the loss is {loss}", "lower tune.learning_rate, or use float32")
@@ -101,6 +109,13 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
             for file in (folder / "library" / f"checkpoint-{step}").iterdir():
                 file.rename(folder / file.name)
             shutil.rmtree(folder / "library")
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes that train together, in its place."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(tensor)
+    return tensor
 
 
 class Validation(TrainerCallback):  # type: ignore[misc]
