@@ -24,6 +24,7 @@ from tunelift.core.files import new_folder, write_jsonl
 from tunelift.core.progress import progress
 from tunelift.core.records import Prompt
 from tunelift.engine.loss import mean_loss, plan_step, step_loss, supervised_tokens
+from tunelift.tuning.adapters import fused_adapters
 from tunelift.tuning.checkpoints import staged_checkpoint
 
 
@@ -62,7 +63,8 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
             self.accelerator.backward(loss / tokens)
 
         plan = plan_step(model, inputs, self.token_budget)
-        share = step_loss(model, inputs, plan, backward, self._precision) / tokens
+        with fused_adapters(model):
+            share = step_loss(model, inputs, plan, backward, self._precision) / tokens
         for weight in model.parameters():
             if weight.grad is not None:
                 sum_over_ranks(weight.grad)
