@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tunelift.engine import tree
-from tunelift.engine.plan import plan_trees
 from tunelift.engine.tree import build_tree
 
 TOKENS = st.integers(0, 3)  # few, so that many sequences begin alike
@@ -55,21 +54,6 @@ def test_sharing_saves_more_than_it_costs(sequences: list[list[int]]) -> None:
     assert len(built.segments) - len(shared) <= distinct
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sequences=SEQUENCES, budget=st.integers(1, 60))
-def test_a_plan_holds_each_sequence_once_and_keeps_to_the_budget(
-    segment_cost: int, sequences: list[list[int]], budget: int
-) -> None:
-    plan = plan_trees(sequences, budget)
-    assert sorted(index for batch in plan for index in batch) == list(range(len(sequences)))
-    assert plan == plan_trees(sequences, budget)
-    for batch in plan:
-        shared = plan_trees([sequences[index] for index in batch], 10**9)
-        assert len(shared) == 1
-        slots = len({tuple(sequences[index][:end]) for index in batch for end in range(1, len(sequences[index]) + 1)})
-        assert len(batch) == 1 or slots <= budget
-
-
 def test_equal_sequences_and_nested_ones_share_everything() -> None:
     long = list(range(100, 160))
     built = build_tree([long, long, long[:40]])
@@ -90,8 +74,3 @@ def test_ten_thousand_choices_are_one_tree() -> None:
     question = list(range(200))
     built = build_tree([[*question, choice // 100, choice % 100] for choice in range(10_000)])
     assert len(built.token_ids) == 200 + 100 + 10_000
-    assert plan_trees([[*question, choice] for choice in range(10_000)], 4096)[0][:3] == [0, 1, 2]
-
-
-def test_no_sequences_make_no_plan() -> None:
-    assert plan_trees([], 100) == []

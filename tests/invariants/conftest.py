@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 import torch
 
-from tunelift.engine import answers, layout, state, tree
+from tunelift.engine import answers, layout, plan, state, tree
 
 
 @pytest.fixture(params=["default", "finest", "plain"])
 def arrangement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "finest":
         monkeypatch.setattr(tree, "SEGMENT_COST", 0)
+        monkeypatch.setattr(plan, "SEGMENT_COST", 0)
         monkeypatch.setattr(layout, "ROWS_OF_A_BLOCK", 1)
         monkeypatch.setattr(layout, "SMALL", 0)
         monkeypatch.setattr(layout, "PADDING", 1.0)

@@ -151,6 +151,15 @@ def test_any_plan_of_a_step_gives_the_same_gradients(
     holds()
 
 
+def test_a_stem_that_reaches_no_tuned_weight(make_model: Any, arrangement: str) -> None:
+    settings = Lora(rank=2, last_layers=1, target_modules=["o_proj"])
+    model = add_lora(make_model("llama", torch.float64), settings, seed=1).to(torch.float64)
+    prompts = [example_prompt(number, 10) for number in range(8)]
+    made = plan_step(model, prompts, 40)
+    assert bool(made.below) == (arrangement != "plain")
+    assert_equal_step(model, prompts, made, TOLERANCE[torch.float64])
+
+
 def indices(made: Plan) -> list[int]:
     return [index for group in made.groups for index in group] + [i for part in made.below for i in indices(part)]
 
@@ -171,13 +180,11 @@ def test_stems_continue_stems(make_model: Any, arrangement: str) -> None:
 
 
 def test_dropout_of_a_stem_is_the_same_when_it_is_computed_again(make_model: Any, arrangement: str) -> None:
-    if arrangement == "plain":
-        pytest.skip("there are no stems without trees")
     model = add_lora(make_model("llama", torch.float64), Lora(rank=2, dropout=0.5), seed=1).to(torch.float64).train()
     weight = next(w for name, w in model.named_parameters() if "layers.0" in name and "k_proj.lora_B" in name)
     prompts = [example_prompt(number, 10) for number in range(8)]
     made = plan_step(model, prompts, 40)
-    assert made.below
+    assert bool(made.below) == (arrangement != "plain")
 
     def loss() -> float:
         torch.manual_seed(5)
