@@ -12,6 +12,7 @@ from tunelift.core.files import read_json
 from tunelift.core.progress import say
 from tunelift.core.recipe import Recipe, load_recipe
 from tunelift.core.records import Finding, Prompt, as_dict
+from tunelift.core.seeds import generator
 from tunelift.core.store import open_store, read_store
 from tunelift.data.checks import refuse_errors
 from tunelift.data.tasks import load_task
@@ -23,9 +24,9 @@ from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.pipeline import Plan, check, find_faults, make_plan, prepare, record_facts, tune, tuning_report
+from tunelift.pipeline import Plan, check, find_faults, has_tuned, make_plan, prepare, record_facts, tune, tuning_report
 from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids, stop_strings
-from tunelift.tuning.tune import tuning_plan
+from tunelift.tuning.tune import check_tunable, tuning_plan
 
 # Enough to see a wrong export; each takes a forward pass of two models.
 EXPORT_ITEMS = 100
@@ -66,19 +67,22 @@ def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
     plan, base = prepare(recipe, accept_terms)
     findings = find_faults(plan)
     refuse_errors(findings, recipe.task)
+    if has_tuned(recipe):
+        check_tunable(plan.training, plan.validation)
     savings = dict.fromkeys(("training", *plan.prompts), 1.0)
     if takes_trees(base.model):
-        savings = {"training": _tuning_saving(base.model, plan.training, recipe.tune.batch_size)}
+        savings = {"training": _tuning_saving(base.model, plan.training, recipe.tune.batch_size, recipe.seed)}
         savings |= {name: _answering_saving(prompts) for name, prompts in plan.prompts.items()}
     prompts = {"training": plan.training, **plan.prompts}
     return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts, savings)
 
 
-def _tuning_saving(model: Any, prompts: list[Prompt], batch_size: int) -> float:
-    """How many times fewer tokens are computed than one prompt at a time; the steps are in the order of the data."""
+def _tuning_saving(model: Any, prompts: list[Prompt], batch_size: int, seed: int) -> float:
+    """How many times fewer tokens are computed than one prompt at a time, in steps drawn at random."""
     computed = 0
-    for start in range(0, len(prompts), batch_size):
-        step = prompts[start : start + batch_size]
+    order = generator(seed, "expected saving").sample(prompts, len(prompts))
+    for start in range(0, len(order), batch_size):
+        step = order[start : start + batch_size]
         computed += computed_tokens([predicting_tokens(prompt) for prompt in step], tuning_plan(model, step))
     return sum(len(predicting_tokens(prompt)) for prompt in prompts) / computed if computed else 1.0
 

@@ -98,6 +98,10 @@ def test_one_sequence_longer_than_the_budget_is_a_group_of_its_own() -> None:
     assert plan_stems([[1] * 100, [2] * 5, [3] * 4], [99, 4, 3], 10) == Plan((), [[0], [1, 2]], [])
 
 
+def test_a_sequence_alone_needs_no_stem() -> None:
+    assert plan_stems([list(range(2000))], [400], 512) == Plan((), [[0]], [])
+
+
 def test_no_sequences_make_no_plan() -> None:
     assert plan_trees([], 100) == []
     assert plan_stems([], [], 100) == Plan((), [], [])

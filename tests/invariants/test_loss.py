@@ -151,6 +151,24 @@ def test_any_plan_of_a_step_gives_the_same_gradients(
     holds()
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
+@pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32])
+def test_stems_in_bfloat16(make_model: Any, architecture: str, weights: torch.dtype) -> None:
+    prompts = []
+    for number in range(12):
+        ids = (*range(3, 33), *[40 + number // 6] * 30, *[50 + number] * 40, 6, 7)
+        prompts.append(Prompt(str(number), "", ids, (False,) * 100 + (True, True)))
+    exact = make_model(architecture, torch.float32)
+    expected = gradients(exact, plain_loss(exact, prompts))
+    model = make_model(architecture, torch.float32).to(weights)
+    made = plan_step(model, prompts, 100)
+    model.zero_grad()
+    step_loss(model, prompts, made, lambda loss: loss.backward(), lambda: torch.autocast("cpu", torch.bfloat16))
+    for name, weight in model.named_parameters():
+        assert weight.grad.dtype == weights
+        assert (weight.grad - expected[name]).norm() <= 0.1 * expected[name].norm() + 1e-3, name
+
+
 def test_a_stem_that_reaches_no_tuned_weight(make_model: Any, arrangement: str) -> None:
     settings = Lora(rank=2, last_layers=1, target_modules=["o_proj"])
     model = add_lora(make_model("llama", torch.float64), settings, seed=1).to(torch.float64)

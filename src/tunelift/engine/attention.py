@@ -59,12 +59,14 @@ def tree_attention(
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **options)
     _check_window(module, layout, sliding_window)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    # Under autocast rotary positions leave queries and keys in another precision than values.
+    query, key = query.to(value.dtype), key.to(value.dtype)
     results = []
     for block in layout.blocks:
         if dropout or softcap is not None:
             arguments = (block, query[0], key[0], value[0], scale, dropout, sliding_window, softcap)
             result = checkpoint(_attend_rarely, *arguments, use_reentrant=False)
-        elif block.causal and not len(block.above) and sliding_window not in block.own_seen:
+        elif block.causal and not len(block.above) and not (sliding_window and sliding_window in block.own_seen):
             result = _attend_causally(block, query[0], key[0], value[0], scale)
         else:
             apply: Callable[..., Tensor] = BlockAttention.apply

@@ -45,7 +45,7 @@ def plan_step(model: Any, prompts: Sequence[Prompt], token_budget: int) -> Plan:
     if not takes_trees(model):
         return Plan((), plan_padded(sequences, token_budget, rows_at_once(model)), [])
     # A layer that is computed again in the backward pass takes no keys and values from before.
-    again = model.training and getattr(model, "is_gradient_checkpointing", False)
+    again = model.training and getattr(model, "is_activation_checkpointing", False)
     return plan_stems(
         sequences, [0 if again else prompt.supervised.index(True) - 1 for prompt in prompts], token_budget
     )
@@ -73,22 +73,24 @@ def step_loss(
     """
 
     def run(plan: Plan, stem: Stem) -> float:
-        total = 0.0
+        total = sum(behind(part, stem) for part in plan.below)
         for group in plan.groups:
             with precision():
                 loss = loss_sum(model, [prompts[index] for index in group], stem)
             if backward:
                 backward(loss)
             total += loss.item()
-        return total + sum(behind(part, stem) for part in plan.below)
+        return total
 
     def behind(plan: Plan, above: Stem) -> float:
-        def read() -> tuple[Tensor, ...]:
+        def read(_: Tensor) -> tuple[Tensor, ...]:
             with precision():
                 return tuple(read_stem(model, np.array(plan.stem), above))
 
-        # Its graph is made when the gradients of all that continues it are known, and is not in memory until then.
-        states = checkpoint(read, use_reentrant=False) if backward else read()
+        # Its graph is made when the gradients of all that continues it are known, and is not in memory until then. The
+        # state of a device's random numbers is kept for the devices of arguments.
+        weight = next(model.parameters())
+        states = checkpoint(read, weight, use_reentrant=False) if backward else read(weight)
         inner, leaves = _continue(above, len(plan.stem), states)
         total = run(plan, inner)
         tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if leaf.grad is not None]

@@ -124,7 +124,7 @@ def _common(ordered: _Sorted, first: int, last: int) -> int:
 
 def _pays(stem: int, branches: int, sequences: int, budget: int) -> bool:
     """Whether a stem costs less than to compute its tokens in every group."""
-    groups = math.ceil(branches / (budget - stem)) if stem < budget else sequences
+    groups = min(sequences, math.ceil(branches / (budget - stem))) if stem < budget else sequences
     return stem * (groups - 1) > stem * STEM_AGAIN + PASS_COST
 
 

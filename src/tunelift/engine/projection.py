@@ -68,6 +68,8 @@ def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
         hidden: ``[tokens, width]``.
         targets: ``[tokens]``, token ids.
     """
+    if not torch.is_grad_enabled():
+        return -token_logprobs(model, hidden, targets).sum()
     weights = [weight for weight in causal_model(model).get_output_embeddings().parameters() if weight.requires_grad]
     total: Tensor = _CrossEntropySum.apply(model, targets, hidden, *weights)  # type: ignore[no-untyped-call]
     return total

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tunelift.engine.attention import NAME
-from tunelift.engine.forward import forward_tree
+from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.projection import project
 from tunelift.engine.tree import build_tree
@@ -73,6 +73,7 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
         with torch.inference_mode(), in_float32(model):
             model.set_attn_implementation(PLAIN)
             plain = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
+            plain = torch.cat([plain, plain[:1]])
             model.set_attn_implementation(NAME)
             ours = _tree_logits(model, sequences)
         difference = ((ours - plain).norm() / plain.norm()).item()
@@ -90,10 +91,15 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
 
 
 def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:
+    """Logits behind each sequence of a tree, and once more behind the first, whose first half is a stem."""
     tree = build_tree(sequences)
     ends = torch.tensor([tree.path(number)[-1] for number in range(len(sequences))])
     hidden = forward_tree(model, tree)
-    return project(model, hidden[ends.to(hidden.device)])
+    half = len(sequences[0]) // 2
+    states = read_stem(model, np.array(sequences[0][:half], dtype=np.int64), NOTHING)
+    stem = Stem(half, tuple(zip(states[::2], states[1::2], strict=True)))
+    behind = forward_tree(model, build_tree([sequences[0][half:]]), stem)
+    return project(model, torch.cat([hidden[ends.to(hidden.device)], behind[-1:]]))
 
 
 @contextmanager
