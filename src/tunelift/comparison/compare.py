@@ -13,13 +13,12 @@ from tunelift.comparison.gain import split_gain
 from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import canonical_json
-from tunelift.core.records import Sample
+from tunelift.core.records import CHOICE, Sample
 from tunelift.statistics.intervals import score_interval
 from tunelift.statistics.paired import balancing_weights, compare_balanced, compare_paired
 from tunelift.statistics.power import detectable_difference
 
 HEADLINE = "acc"
-CHOICE = "choice_acc"
 
 
 @dataclass(frozen=True, slots=True)

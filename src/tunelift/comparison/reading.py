@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunelift.comparison.compare import CHOICE, HEADLINE, compare
+from tunelift.comparison.compare import HEADLINE, compare
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError, nearest, shorten
-from tunelift.core.records import Sample
+from tunelift.core.records import CHOICE, Sample
 
 INVALID = "[invalid]"  # what the harness's regex filters write when nothing matches
 FILE_NAME = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d{2}-\d{2}T.*)?")

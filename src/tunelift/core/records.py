@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# The per-item metric that says whether the choice with the highest log-probability is right.
+CHOICE = "choice_acc"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

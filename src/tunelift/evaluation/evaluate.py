@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tunelift.core.errors import counted
 from tunelift.core.progress import progress
-from tunelift.core.records import Example, Prompt, Sample
+from tunelift.core.records import CHOICE, Example, Prompt, Sample
 from tunelift.core.texts import normalise_answer
 from tunelift.data.tasks import Task
 from tunelift.evaluation.baselines import Predictor
@@ -20,9 +20,6 @@ from tunelift.statistics.intervals import score_interval
 
 if TYPE_CHECKING:
     from tunelift.models.load import LanguageModel
-
-# The metric of the choice with the highest log-probability.
-CHOICE = "choice_acc"
 
 
 @dataclass(frozen=True, slots=True)
