@@ -66,8 +66,6 @@ def tree_attention(
         if dropout or softcap is not None:
             arguments = (block, query[0], key[0], value[0], scale, dropout, sliding_window, softcap)
             result = checkpoint(_attend_rarely, *arguments, use_reentrant=False)
-        elif block.causal and not len(block.above) and not (sliding_window and sliding_window in block.own_seen):
-            result = _attend_causally(block, query[0], key[0], value[0], scale)
         else:
             apply: Callable[..., Tensor] = BlockAttention.apply
             result = apply(block, query[0], key[0], value[0], scale, sliding_window)
@@ -82,15 +80,6 @@ def _check_window(module: torch.nn.Module, layout: Layout, window: int | None) -
     slides = kinds[module.layer_idx] == "sliding_attention" if kinds else bool(getattr(config, "sliding_window", None))
     if slides != bool(window) or (window and window not in layout.windows):
         raise ValueError(f"layer {module.layer_idx} tells a window of {window}, which its configuration does not")
-
-
-def _attend_causally(block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-    """Rows that attend to themselves alone, ``[rows, width, heads, size]``."""
-    states = [take(states, block.own).transpose(0, 1) for states in (key, value)]
-    keys, values = (part.repeat_interleave(query.shape[0] // part.shape[1], 1) for part in states)
-    queries = take(query, block.queries).transpose(0, 1)
-    result = torch.nn.functional.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=scale)
-    return result.transpose(1, 2)
 
 
 def _attend_rarely(

@@ -1,8 +1,4 @@
-"""Attention of one block of rows, with a backward pass for which no products of queries and keys are kept.
-
-The softmax over a row's own keys and the keys above is one softmax, computed in two parts. Forward keeps the result
-and, for every query, the highest product and the sum of the exponentials below it; from these backward computes the
-weights again (Dao et al. 2022, FlashAttention, section 3.1, with large plain products in the place of its tiles).
+"""Attention of one block of rows: a softmax over each row's own keys and the keys above, computed in two parts.
 
 Shapes: ``heads`` are the query heads, ``groups`` those of keys and values; each of these serves ``heads / groups``
 query heads, here called its ``members``. Queries are *grouped* as ``[groups, rows, members, width, size]``, in which
@@ -11,16 +7,40 @@ those that share keys lie one behind the other.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from tunelift.engine.kernels import attend, attend_backward
 from tunelift.engine.layout import Block
 
-# The slots of keys, ``[rows or 1, keys]``, and which of them a query sees, ``[rows or 1, width, keys]``, or all.
-Part: TypeAlias = tuple[Tensor, Tensor | None]
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Keys that the rows of a block attend to.
+
+    Attributes:
+        slots: ``[rows or 1, keys]``.
+        seen: ``[batch or 1, 1, width, keys]``, as `kernels` has it.
+        causal: A query sees the keys up to its own.
+        shape: ``(batch, members, width)`` of grouped queries in which a batch shares its keys.
+    """
+
+    slots: Tensor
+    seen: Tensor | None
+    causal: bool
+    shape: tuple[int, int, int]
+
+    def queries(self, states: Tensor) -> Tensor:
+        """What was grouped, for `kernels`."""
+        return states.reshape(*self.shape, *states.shape[4:])
+
+    def keys(self, states: Tensor) -> Tensor:
+        """Keys or values of the slots, for `kernels`."""
+        return take(states, self.slots).flatten(0, 1)
 
 
 class BlockAttention(torch.autograd.Function):
@@ -35,19 +55,17 @@ class BlockAttention(torch.autograd.Function):
         ctx: Any, block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
     ) -> Tensor:
         """Attend."""
-        queries = grouped(take(query, block.queries), len(key)) * scale
-        # A query sees at least itself among its own keys, so that the highest product is finite.
-        own, *above = _parts(block, window)
-        highest, total, result = _softmax_sums(queries, key, value, own)
+        queries = grouped(take(query, block.queries), len(key))
+        own, *above = _parts(block, queries, window)
+        result, sums = _attend(queries, key, value, own, scale)
         for part in above:
-            second, more_total, more_result = _softmax_sums(queries, key, value, part)
-            new = torch.maximum(highest, second)
-            first_factor, second_factor = highest.sub_(new).exp_(), second.sub_(new).exp_()
-            total = total.mul_(first_factor).addcmul_(more_total, second_factor)
-            result = result.mul(first_factor).addcmul_(more_result, second_factor)
-            highest = new
-        result = result / total
-        ctx.save_for_backward(query, key, value, result, highest, total)
+            # A query sees at least itself among its own keys, so that their sum is finite.
+            more, more_sums = _attend(queries, key, value, part, scale)
+            all_sums = torch.logaddexp(sums, more_sums)
+            result = result * (sums - all_sums).exp_()[..., None]
+            result.addcmul_(more.to(result.dtype), more_sums.sub_(all_sums).exp_()[..., None])
+            sums = all_sums
+        ctx.save_for_backward(query, key, value, result, sums)
         ctx.arguments = block, scale, window
         return ungrouped(result).to(query.dtype)
 
@@ -55,24 +73,19 @@ class BlockAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of queries, keys and values."""
-        query, key, value, result, highest, total = ctx.saved_tensors
+        query, key, value, result, sums = ctx.saved_tensors
         block, scale, window = ctx.arguments
-        queries = grouped(take(query, block.queries), len(key)) * scale
-        # Divided here by the sums, so that the exponentials can stand for the weights below.
-        upstream = (grouped(gradient.permute(2, 0, 1, 3), len(key)) / total).to(query.dtype)
-        mean = (upstream * result).sum(-1, keepdim=True)
-        key_gradient, value_gradient = torch.zeros_like(key), torch.zeros_like(value)
-        query_gradient = torch.zeros_like(queries)
-        for slots, seen in _parts(block, window):
-            keys, values = take(key, slots), take(value, slots)
-            weights = _products(queries, keys, seen).sub_(highest).exp_()
-            _add(value_gradient, slots, _transposed_product(weights.to(query.dtype), upstream, slots))
-            change = _products(upstream, values, None).sub_(mean).mul_(weights).to(query.dtype)
-            _add(key_gradient, slots, _transposed_product(change, queries, slots))
-            query_gradient += _weighted(change, keys, query.dtype)
-        scattered = torch.zeros_like(query)
-        _add(scattered, block.queries, (ungrouped(query_gradient) * scale).permute(2, 0, 1, 3))
-        return None, scattered, key_gradient, value_gradient, None, None
+        queries = grouped(take(query, block.queries), len(key))
+        upstream = grouped(gradient.permute(2, 0, 1, 3).to(query.dtype), len(key))
+        query_gradient, key_gradient, value_gradient = map(torch.zeros_like, (query, key, value))
+        for part in _parts(block, queries, window):
+            states = [part.queries(upstream), part.queries(queries), part.keys(key), part.keys(value)]
+            states += [part.queries(result), part.queries(sums)]
+            changes = attend_backward(*states, part.seen, part.causal, scale)
+            _add(query_gradient, block.queries, changes[0].reshape(queries.shape).transpose(1, 2).flatten(0, 1))
+            _add(key_gradient, part.slots, changes[1])
+            _add(value_gradient, part.slots, changes[2])
+        return None, query_gradient, key_gradient, value_gradient, None, None
 
 
 def take(states: Tensor, slots: Tensor) -> Tensor:
@@ -90,44 +103,26 @@ def ungrouped(states: Tensor) -> Tensor:
     return states.permute(1, 3, 0, 2, 4).flatten(2, 3)
 
 
-def _parts(block: Block, window: int | None) -> list[Part]:
-    own = block.own, block.own_seen.get(window, block.own_seen[None])
-    above = block.above[None], block.above_seen.get(window) if window else None
-    return [own, above] if len(block.above) else [own]
+def _parts(block: Block, queries: Tensor, window: int | None) -> list[_Part]:
+    """A row's own keys, and the keys above if there are any."""
+    groups, rows, members, width, _ = queries.shape
+    causal = block.causal and not (window and window in block.own_seen)
+    seen = block.own_seen.get(window, block.own_seen[None])
+    mask = None if causal else seen.repeat(groups if len(seen) > 1 else 1, 1, 1)[:, None]
+    own = _Part(block.own, mask, causal, (groups * rows, members, width))
+    if not len(block.above):
+        return [own]
+    above_seen = block.above_seen.get(window) if window else None
+    if above_seen is not None:
+        above_seen = above_seen[:, None].expand(-1, members, -1, -1).flatten(0, 2)[None, None]
+    return [own, _Part(block.above[None], above_seen, False, (groups, 1, rows * members * width))]
 
 
-def _softmax_sums(queries: Tensor, key: Tensor, value: Tensor, part: Part) -> tuple[Tensor, Tensor, Tensor]:
-    """The highest product of each query, the sum of the exponentials below it, and the values weighted with them."""
-    slots, seen = part
-    weights = _products(queries, take(key, slots), seen)
-    highest = weights.amax(-1, keepdim=True).clamp_(min=torch.finfo(weights.dtype).min)
-    weights.sub_(highest).exp_()
-    return highest, weights.sum(-1, keepdim=True), _weighted(weights, take(value, slots), queries.dtype)
-
-
-def _products(queries: Tensor, keys: Tensor, seen: Tensor | None) -> Tensor:
-    """Grouped queries with keys ``[groups, rows or 1, keys, size]``: ``[groups, rows, members, width, keys]``."""
-    flat = keys.flatten(0, 1)
-    products = torch.bmm(queries.view(len(flat), -1, queries.shape[-1]), flat.transpose(1, 2))
-    products = products.view(*queries.shape[:-1], -1).to(torch.promote_types(queries.dtype, torch.float32))
-    return products if seen is None else products.masked_fill_(~seen[:, None], -torch.inf)
-
-
-def _weighted(weights: Tensor, values: Tensor, dtype: torch.dtype) -> Tensor:
-    """Sums of values ``[groups, rows or 1, keys, size]``, grouped like their weights."""
-    flat = values.flatten(0, 1)
-    return torch.bmm(weights.to(dtype).view(len(flat), -1, weights.shape[-1]), flat).view(*weights.shape[:-1], -1)
-
-
-def _transposed_product(weights: Tensor, states: Tensor, slots: Tensor) -> Tensor:
-    """What arrives at keys, ``[groups, rows or 1, keys, size]``, of grouped states through weights."""
-    count = len(weights) * len(slots)
-    flat = weights.view(count, -1, weights.shape[-1])
-    return torch.bmm(flat.transpose(1, 2), states.view(count, -1, states.shape[-1])).view(
-        len(weights), *slots.shape, -1
-    )
+def _attend(queries: Tensor, key: Tensor, value: Tensor, part: _Part, scale: float) -> tuple[Tensor, Tensor]:
+    result, sums = attend(part.queries(queries), part.keys(key), part.keys(value), part.seen, part.causal, scale)
+    return result.reshape(queries.shape), sums.reshape(queries.shape[:-1])
 
 
 def _add(total: Tensor, slots: Tensor, states: Tensor) -> None:
-    """Add ``[heads, rows, width, size]`` to the slots ``[rows, width]`` of ``[heads, slots, size]``."""
-    total.index_add_(1, slots.flatten(), states.flatten(1, 2))
+    """Add states, of each head the rows of slots one behind the other, to the slots of ``[heads, slots, size]``."""
+    total.index_add_(1, slots.flatten(), states.reshape(len(total), -1, states.shape[-1]))
