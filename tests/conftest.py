@@ -93,7 +93,7 @@ def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None,
     if architecture == "gpt2":
         sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512}
         sizes |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-    if architecture == "gemma3_text":
+    if architecture in ("gemma2", "gemma3_text"):
         sizes |= {"sliding_window": 32, "layer_types": ["sliding_attention", "full_attention"]}
     config = AutoConfig.for_model(
         architecture,

@@ -25,7 +25,7 @@ from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
 from tunelift.pipeline import Plan, check, find_faults, has_tuned, make_plan, prepare, record_facts, tune, tuning_report
-from tunelift.prompts.build import PromptStyle, answer_prompt, completion_ids, stop_strings
+from tunelift.prompts.build import PromptStyle, build_prompts, completion_ids, stop_strings
 from tunelift.tuning.tune import check_tunable, tuning_plan
 
 # Enough to see a wrong export; each takes a forward pass of two models.
@@ -113,8 +113,8 @@ def export(folder: Path, target: Path, accept_terms: bool = False) -> ExportChec
     """
     plan = read_plan(folder, accept_terms)
     items = plan.items[:EXPORT_ITEMS]
-    prompts = [answer_prompt(plan.style, item, []).token_ids for item in items]
-    choices = [[completion_ids(plan.style, choice) for choice in item.choices or ()] for item in items]
+    prompts = [prompt.token_ids for prompt in build_prompts(plan.style, items, [()] * len(items))]
+    choices = [completion_ids(plan.style, item.choices or ()) for item in items]
     return export_merged(str(folder), target, prompts, choices, plan.task.generation_kwargs.max_gen_toks, accept_terms)
 
 

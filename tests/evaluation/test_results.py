@@ -24,7 +24,7 @@ from tunelift.data.examples import load_examples
 from tunelift.data.tasks import load_task
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.results import read_samples, write_evaluation
-from tunelift.prompts.build import PromptStyle, answer_prompt
+from tunelift.prompts.build import PromptStyle, build_prompts
 
 ROWS = [{"text": f'row {n} 好 \u2028 \x85 "q"', "label": ("no", "yes")[n % 2], "n": n} for n in range(14)]
 GENERATION = {
@@ -113,7 +113,7 @@ def ours(folder: Path, tiny: Any) -> dict[str, Any]:
         splits = load_examples(task, folder / "splits").splits
         style = PromptStyle(task, tiny.tokenizer, chat=task.render == "chat")
         shown = splits.train[: keys["num_fewshot"]]
-        prompts = [answer_prompt(style, item, shown) for item in splits.test]
+        prompts = build_prompts(style, splits.test, [shown] * len(splits.test))
         evaluation = evaluate_model(tiny, style, splits.test, range(len(prompts)), prompts, "tiny")
         results, samples = write_evaluation(evaluation, task, len(shown), folder / "ours" / name, {})
         made[name] = SimpleNamespace(task=task, evaluation=evaluation, results=results, samples=samples)

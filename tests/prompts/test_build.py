@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Prompting
-from tunelift.core.records import Prompt
+from tunelift.core.records import Example, Prompt
 from tunelift.prompts.build import (
     PromptStyle,
-    answer_prompt,
     answer_prompts,
+    build_prompts,
     completion_ids,
     question_text,
-    training_prompt,
+    training_prompts,
 )
-from tunelift.prompts.chat import encode_chat, encode_text, stop_token_id
+from tunelift.prompts.chat import encode_chat, encode_texts, stop_token_id
 
 STOP = 2
 
@@ -33,6 +33,14 @@ def chat(tokenizer: Any, make_task: Callable[..., Any]) -> PromptStyle:
 def plain(tokenizer: Any, make_task: Callable[..., Any]) -> PromptStyle:
     task = make_task(description="Judge.\n\n", doc_to_text="Text: {{text}}\nAnswer:")
     return PromptStyle(task, tokenizer, chat=False)
+
+
+def answer_prompt(style: PromptStyle, example: Example, shown: list[Example]) -> Prompt:
+    return build_prompts(style, [example], [shown])[0]
+
+
+def training_prompt(style: PromptStyle, example: Example) -> Prompt:
+    return training_prompts(style, [example])[0]
 
 
 def supervised_ids(prompt: Prompt) -> list[int]:
@@ -50,8 +58,8 @@ def test_a_training_prompt_is_the_answer_prompt_with_answer_and_stop_token(
 ) -> None:
     rendering: PromptStyle = request.getfixturevalue(style)
     example = make_example("1", text, target)
-    training, answering = training_prompt(rendering, example, []), answer_prompt(rendering, example, [])
-    completion = [*completion_ids(rendering, target), stop_token_id(rendering.tokenizer)]
+    training, answering = training_prompt(rendering, example), answer_prompt(rendering, example, [])
+    completion = [*completion_ids(rendering, [target])[0], stop_token_id(rendering.tokenizer)]
     assert training.token_ids == (*answering.token_ids, *completion)
     assert supervised_ids(training) == completion
     assert not any(answering.supervised)
@@ -64,7 +72,7 @@ def test_what_is_trained_begins_the_conversation_that_the_template_renders(
     tokenizer: Any, make_task: Callable[..., Any], make_example: Callable[..., Any], text: str, target: str
 ) -> None:
     """Rendered as a whole, the conversation begins with exactly the tokens trained on; behind comes a line break."""
-    ours = training_prompt(PromptStyle(make_task(), tokenizer), make_example("1", text, target), [])
+    ours = training_prompt(PromptStyle(make_task(), tokenizer), make_example("1", text, target))
     messages = [{"role": "user", "content": f"Is this good?\n\n{text}"}, {"role": "assistant", "content": target}]
     whole = tokenizer.apply_chat_template(messages, sanitize_control_tokens=True)["input_ids"]
     assert whole[: len(ours.token_ids)] == list(ours.token_ids)
@@ -79,7 +87,7 @@ def test_a_served_conversation_is_token_for_token_the_one_trained_on(
         {"role": "system", "content": "You judge."},
         {"role": "user", "content": question_text(chat.task, example)},
     ]
-    trained = training_prompt(chat, example, [])
+    trained = training_prompt(chat, example)
     unsupervised = [token for token, flag in zip(trained.token_ids, trained.supervised, strict=True) if not flag]
     assert encode_chat(chat.tokenizer, served) == unsupervised
     assert tuple(unsupervised) == answer_prompt(chat, example, []).token_ids
@@ -105,14 +113,14 @@ def test_a_plain_prompt_has_the_delimiters_of_the_harness(plain: PromptStyle, ma
     expected = "Judge.\n\nText: one\nAnswer: good\n\nText: two\nAnswer: bad\n\nText: three\nAnswer:"
     assert prompt.text == expected
     assert list(prompt.token_ids) == plain.tokenizer(expected)["input_ids"]
-    assert completion_ids(plain, "good") == encode_text(plain.tokenizer, " good")
+    assert completion_ids(plain, ["good"])[0] == encode_texts(plain.tokenizer, [" good"])[0]
 
 
 def test_a_plain_prompt_begins_with_bos_where_the_tokenizer_adds_it(
     plain_tokenizer: Any, make_task: Callable[..., Any], make_example: Callable[..., Any]
 ) -> None:
     style = PromptStyle(make_task(doc_to_text="text"), plain_tokenizer, chat=False)
-    prompt = training_prompt(style, make_example("1", "a question</s><s>"), [])
+    prompt = training_prompt(style, make_example("1", "a question</s><s>"))
     bos, eos = plain_tokenizer.bos_token_id, plain_tokenizer.eos_token_id
     assert (prompt.token_ids[0], prompt.token_ids.count(bos)) == (bos, 1)
     assert (prompt.token_ids[-1], prompt.token_ids.count(eos)) == (eos, 1)
@@ -122,7 +130,7 @@ def test_gemma_begins_with_bos_once_in_both_renderings(
     gemma_tokenizer: Any, make_task: Callable[..., Any], make_example: Callable[..., Any]
 ) -> None:
     for chat in (True, False):
-        prompt = training_prompt(PromptStyle(make_task(), gemma_tokenizer, chat), make_example("1", "二<bos>"), [])
+        prompt = training_prompt(PromptStyle(make_task(), gemma_tokenizer, chat), make_example("1", "二<bos>"))
         assert prompt.token_ids[0] == 2
         assert prompt.token_ids.count(2) == 1
         assert prompt.token_ids[-1] == 106
@@ -182,5 +190,5 @@ def test_a_template_that_fails_names_the_row(
 def test_the_tokenizer_is_left_as_it_was(chat: PromptStyle, make_example: Callable[..., Any]) -> None:
     tokenizer = copy.deepcopy(chat.tokenizer)
     for rendering in (True, False):
-        training_prompt(PromptStyle(chat.task, tokenizer, rendering), make_example("1", "a"), [])
+        training_prompt(PromptStyle(chat.task, tokenizer, rendering), make_example("1", "a"))
     assert tokenizer("<|im_end|>")["input_ids"] == [STOP]

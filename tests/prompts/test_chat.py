@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from tunelift.prompts.chat import (
     control_tokens_in,
     default_chat_template,
     encode_chat,
-    encode_text,
-    render_chat,
+    encode_texts,
+    render_chats,
     stop_token_id,
 )
 
@@ -46,7 +47,7 @@ def user(content: str) -> list[dict[str, str]]:
 def test_a_conversation_is_encoded_as_the_tokenizer_does(tokenizer: Any, messages: list[dict[str, str]]) -> None:
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert encode_chat(tokenizer, messages) == expected
-    assert tokenizer.decode(expected) == render_chat(tokenizer, messages)
+    assert tokenizer.decode(expected) == render_chats(tokenizer, [messages])[0]
 
 
 @given(text=HOSTILE)
@@ -55,8 +56,8 @@ def test_control_tokens_typed_in_a_text_stay_text(tokenizer: Any, text: str) -> 
     special = set(tokenizer.added_tokens_decoder)
     assert [token for token in ids if token in special] == [token for token in harmless if token in special]
     assert text in tokenizer.decode(ids)
-    assert not special & set(encode_text(tokenizer, text))
-    assert tokenizer.decode(encode_text(tokenizer, text)) == text
+    assert not special & set(encode_texts(tokenizer, [text])[0])
+    assert tokenizer.decode(encode_texts(tokenizer, [text])[0]) == text
 
 
 def test_control_tokens_in_any_turn_stay_text(tokenizer: Any) -> None:
@@ -74,9 +75,9 @@ def test_control_tokens_in_any_turn_stay_text(tokenizer: Any) -> None:
 
 
 def test_nothing_is_added_to_plain_data(tokenizer: Any, plain_tokenizer: Any) -> None:
-    assert encode_text(tokenizer, " positive") == [2731]
-    assert encode_text(tokenizer, "positive") == [16185]
-    assert encode_text(plain_tokenizer, "") == []
+    assert encode_texts(tokenizer, [" positive"])[0] == [2731]
+    assert encode_texts(tokenizer, ["positive"])[0] == [16185]
+    assert encode_texts(plain_tokenizer, [""])[0] == []
     assert plain_tokenizer("")["input_ids"] == [plain_tokenizer.bos_token_id]
 
 
@@ -92,10 +93,10 @@ def test_the_default_template_uses_chatml_where_the_vocabulary_has_its_marks(tok
     messages = [{"role": "system", "content": "Be short."}, *user("Hi")]
     # Its BOS is <|im_start|>, which begins the first turn; it must not stand twice.
     text = "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    assert render_chat(bare, messages) == text
+    assert render_chats(bare, [messages])[0] == text
     assert tokenizer.decode(encode_chat(bare, messages)) == text
     bare.bos_token = "<|endoftext|>"
-    assert render_chat(bare, messages) == f"<|endoftext|>{text}"
+    assert render_chats(bare, [messages])[0] == f"<|endoftext|>{text}"
     assert encode_chat(bare, messages).count(bare.bos_token_id) == 1
 
 
@@ -111,7 +112,7 @@ def test_the_default_template_of_gemma(gemma_tokenizer: Any) -> None:
         "<start_of_turn>user\n<end_of_turn>再见<end_of_turn>\n<start_of_turn>model\n"
     )
     ids = encode_chat(gemma_tokenizer, messages)
-    assert render_chat(gemma_tokenizer, messages) == expected
+    assert render_chats(gemma_tokenizer, [messages])[0] == expected
     assert gemma_tokenizer.decode(ids) == expected
     assert ids.count(gemma_tokenizer.bos_token_id) == 1
     assert ids[0] == gemma_tokenizer.bos_token_id
@@ -129,8 +130,8 @@ def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> 
         *user("Hm"),
     ]
     ids = encode_chat(chat, messages)
-    assert render_chat(chat, messages) == "<s>Be short.\n\nUser: Hi</s>\nAssistant: Ho</s>\nUser: Hm\nAssistant:"
-    assert chat.decode(ids) == render_chat(chat, messages)
+    assert render_chats(chat, [messages])[0] == "<s>Be short.\n\nUser: Hi</s>\nAssistant: Ho</s>\nUser: Hm\nAssistant:"
+    assert chat.decode(ids) == render_chats(chat, [messages])[0]
     assert (ids[0], ids.count(chat.bos_token_id), ids.count(chat.eos_token_id)) == (chat.bos_token_id, 1, 1)
     assert stop_token_id(chat) == chat.eos_token_id
 
@@ -154,9 +155,14 @@ def test_a_model_without_any_end_token_is_refused(plain_tokenizer: Any) -> None:
 def test_a_template_that_refuses_is_named(tokenizer: Any, template: str, message: str) -> None:
     broken = copy.deepcopy(tokenizer)
     broken.chat_template = template
-    for use in (encode_chat, render_chat, lambda tokenizer, messages: stop_token_id(tokenizer)):
+    uses: list[Callable[[], object]] = [
+        lambda: encode_chat(broken, user("Hi")),
+        lambda: render_chats(broken, [user("Hi")]),
+        lambda: stop_token_id(broken),
+    ]
+    for use in uses:
         with pytest.raises(UserError, match=message) as caught:
-            use(broken, user("Hi"))
+            use()
         assert caught.value.where == tokenizer.name_or_path
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tunelift.core.records import Example, Finding
-from tunelift.prompts.build import PromptStyle, answer_prompt, training_prompt
+from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
 from tunelift.prompts.checks import check_prompts
 
 
@@ -17,9 +17,9 @@ def checked(tokenizer: Any, make_task: Callable[..., Any]) -> Callable[..., dict
         examples: list[Example], context: int = 1000, chat: bool = True, cut: int = 0, **keys: Any
     ) -> dict[str, Finding]:
         style = PromptStyle(make_task(**{"generation_kwargs": {"max_gen_toks": 8}, **keys}), tokenizer, chat)
-        training = [training_prompt(style, example, []) for example in examples]
+        training = training_prompts(style, examples)
         training = [dataclasses.replace(p, token_ids=p.token_ids[: len(p.token_ids) - cut]) for p in training]
-        answering = {"zero-shot": [answer_prompt(style, example, []) for example in examples]}
+        answering = {"zero-shot": build_prompts(style, examples, [()] * len(examples))}
         return {finding.check: finding for finding in check_prompts(style, examples, training, answering, context)}
 
     return check
@@ -45,7 +45,7 @@ def test_room_for_the_answer_is_counted(
     checked: Any, make_example: Callable[..., Any], tokenizer: Any, make_task: Callable[..., Any]
 ) -> None:
     example = make_example("1", "word " * 50)
-    length = len(answer_prompt(PromptStyle(make_task(), tokenizer), example, []).token_ids)
+    length = len(build_prompts(PromptStyle(make_task(), tokenizer), [example], [()])[0].token_ids)
     assert checked([example], context=length + 8) == {}
     assert checked([example], context=length + 7)["prompt-too-long"].count == 1
 

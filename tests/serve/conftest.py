@@ -34,14 +34,14 @@ def answers() -> dict[str, str]:
 def learned(tiny_model: Callable[..., Any], language_model: Callable[..., Any], tokenizer: Any) -> Any:
     import torch
 
-    from tunelift.prompts.chat import encode_chat, encode_text, stop_token_id
+    from tunelift.prompts.chat import encode_chat, encode_texts, stop_token_id
 
     model = tiny_model("llama", len(tokenizer))
     loaded = language_model(model, tokenizer)
     rows = []
     for question, answer in ANSWERS.items():
         prompt = encode_chat(tokenizer, [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}])
-        rows.append((prompt, [*encode_text(tokenizer, answer), stop_token_id(tokenizer)]))
+        rows.append((prompt, [*encode_texts(tokenizer, [answer])[0], stop_token_id(tokenizer)]))
     width = max(len(prompt) + len(answer) for prompt, answer in rows)
     token_ids = torch.zeros(len(rows), width, dtype=torch.long)
     supervised = torch.zeros(len(rows), width, dtype=torch.bool)

@@ -17,6 +17,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from tunelift.engine.blocks import BlockAttention, grouped, take, ungrouped
+from tunelift.engine.flex import FlexLayout, attend_flex
 from tunelift.engine.layout import Block, Layout
 
 NAME = "tunelift_tree"
@@ -29,7 +30,7 @@ def tree_attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    layout: Layout | None = None,
+    layout: Layout | FlexLayout | None = None,
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
@@ -54,6 +55,8 @@ def tree_attention(
     Returns:
         ``[1, new tokens, heads, size]``, and None for the attention weights.
     """
+    if layout is None and softcap is not None:
+        return _attend_alone(query, key, value, attention_mask, scaling, softcap, dropout), None
     if layout is None:
         options |= {"sliding_window": sliding_window, "softcap": softcap}
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **options)
@@ -61,6 +64,9 @@ def tree_attention(
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     # Under autocast rotary positions leave queries and keys in another precision than values.
     query, key = query.to(value.dtype), key.to(value.dtype)
+    if isinstance(layout, FlexLayout):
+        result = attend_flex(query, key, value, layout.masks[sliding_window or None], scale, softcap)
+        return result.transpose(1, 2), None
     results = []
     for block in layout.blocks:
         if dropout or softcap is not None:
@@ -73,13 +79,35 @@ def tree_attention(
     return torch.cat(results).index_select(0, layout.places)[None], None
 
 
-def _check_window(module: torch.nn.Module, layout: Layout, window: int | None) -> None:
+def _check_window(module: torch.nn.Module, layout: Layout | FlexLayout, window: int | None) -> None:
     """Refuse a layer that does not tell its window, or tells one that the layout was not made for."""
     config: Any = module.config
     kinds = getattr(config, "layer_types", None)
     slides = kinds[module.layer_idx] == "sliding_attention" if kinds else bool(getattr(config, "sliding_window", None))
     if slides != bool(window) or (window and window not in layout.windows):
         raise ValueError(f"layer {module.layer_idx} tells a window of {window}, which its configuration does not")
+
+
+def _attend_alone(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    seen: Tensor | None,
+    scaling: float | None,
+    softcap: float,
+    dropout: float,
+) -> Tensor:
+    """Attention with bounded products without a layout, which the library's kernel does not know."""
+    members = query.shape[1] // key.shape[1]
+    keys, values = (states.repeat_interleave(members, 1) for states in (key, value))
+    products = query @ keys.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
+    if seen is None:
+        size = products.shape[-1]
+        seen = torch.ones(size, size, dtype=torch.bool, device=query.device).tril()[-query.shape[2] :]
+    products = products.to(torch.promote_types(products.dtype, torch.float32))
+    bounded = (torch.tanh(products / softcap) * softcap).masked_fill(~seen, -torch.inf)
+    weights = torch.nn.functional.dropout(bounded.softmax(-1).to(value.dtype), dropout)
+    return (weights @ values).transpose(1, 2)
 
 
 def _attend_rarely(

@@ -79,9 +79,17 @@ class BlockAttention(torch.autograd.Function):
         upstream = grouped(gradient.permute(2, 0, 1, 3).to(query.dtype), len(key))
         query_gradient, key_gradient, value_gradient = map(torch.zeros_like, (query, key, value))
         for part in _parts(block, queries, window):
-            states = [part.queries(upstream), part.queries(queries), part.keys(key), part.keys(value)]
-            states += [part.queries(result), part.queries(sums)]
-            changes = attend_backward(*states, part.seen, part.causal, scale)
+            changes = attend_backward(
+                part.queries(upstream),
+                part.queries(queries),
+                part.keys(key),
+                part.keys(value),
+                part.queries(result),
+                part.queries(sums),
+                part.seen,
+                part.causal,
+                scale,
+            )
             _add(query_gradient, block.queries, changes[0].reshape(queries.shape).transpose(1, 2).flatten(0, 1))
             _add(key_gradient, part.slots, changes[1])
             _add(value_gradient, part.slots, changes[2])

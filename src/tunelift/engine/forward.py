@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +10,11 @@ import torch
 from torch import Tensor
 
 from tunelift.engine.attention import NAME
-from tunelift.engine.layout import Row, lay_out, rows_behind
+from tunelift.engine.flex import FlexLayout, lay_out_flex
+from tunelift.engine.layout import Layout, lay_out, rows_behind
 from tunelift.engine.projection import causal_model
 from tunelift.engine.slots import continued_cache
-from tunelift.engine.tree import Indices, TokenTree
+from tunelift.engine.tree import Indices, TokenTree, build_tree
 
 
 def takes_trees(model: Any) -> bool:
@@ -47,8 +47,8 @@ def forward_tree(model: Any, tree: TokenTree, stem: Stem = NOTHING) -> Tensor:
         stem: What it continues.
     """
     cache = continued_cache(stem.states) if stem.length else None
-    rows = rows_behind(tree, np.arange(stem.length), stem.length)
-    return forward_rows(model, rows, tree.token_ids, stem.length + tree.positions, stem.length, cache)
+    layout = tree_layout(model, tree, np.arange(stem.length), stem.length)
+    return forward_layout(model, layout, tree.token_ids, stem.length + tree.positions, cache)
 
 
 def read_stem(model: Any, token_ids: Indices, above: Stem) -> list[Tensor]:
@@ -60,27 +60,46 @@ def read_stem(model: Any, token_ids: Indices, above: Stem) -> list[Tensor]:
         above: What they continue.
     """
     cache = continued_cache(above.states)
-    length = above.length + len(token_ids)
-    row = Row(np.arange(length), len(token_ids), above.length)
-    forward_rows(model, [row], token_ids, np.arange(above.length, length), above.length, cache)
+    tree = build_tree([token_ids.tolist()])
+    layout = tree_layout(model, tree, np.arange(above.length), above.length)
+    forward_layout(model, layout, token_ids, above.length + tree.positions, cache)
     return [states[..., above.length :, :] for layer in cache.layers for states in (layer.keys, layer.values)]
 
 
-def forward_rows(
-    model: Any, rows: Sequence[Row], token_ids: Indices, positions: Indices, first_slot: int, cache: Any
+def tree_layout(model: Any, tree: TokenTree, before: Indices, first_slot: int) -> Layout | FlexLayout:
+    """How the attention of a model takes a tree: by its kernel on a GPU, elsewhere in blocks.
+
+    Args:
+        model: A decoder that takes trees.
+        tree: The tree.
+        before: The slots of what it continues.
+        first_slot: The slot of its first token.
+    """
+    drops = model.training and getattr(model.config.get_text_config(), "attention_dropout", 0)
+    if model.device.type == "cuda" and not drops:
+        return lay_out_flex(tree, before, first_slot, windows(model), model.device)
+    return lay_out(rows_behind(tree, before, first_slot), first_slot, windows(model), model.device)
+
+
+def windows(model: Any) -> list[int]:
+    """The sizes of the sliding windows that layers of a model have."""
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    return [window] if window else []
+
+
+def forward_layout(
+    model: Any, layout: Layout | FlexLayout, token_ids: Indices, positions: Indices, cache: Any
 ) -> Tensor:
     """Hidden states of new tokens, ``[new tokens, width]``, for `projection`.
 
     Args:
         model: A decoder with a language-model head that takes trees.
-        rows: What they continue.
+        layout: What they continue.
         token_ids: ``[new tokens]``.
         positions: ``[new tokens]``, each token's position in its sequence.
-        first_slot: The slot of the first new token, which is the number of tokens in the cache.
         cache: Keys and values of all slots before; it takes up those of the new tokens. None where there are none.
     """
-    device = next(model.parameters()).device
-    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    device = model.device
     output = causal_model(model).get_decoder()(
         input_ids=torch.from_numpy(token_ids)[None].to(device),
         position_ids=torch.from_numpy(positions)[None].to(device),
@@ -88,7 +107,7 @@ def forward_rows(
         attention_mask=torch.zeros(1, 1, 1, 1, device=device),
         past_key_values=cache,
         use_cache=cache is not None,
-        layout=lay_out(rows, first_slot, [window] if window else [], device),
+        layout=layout,
     )
     hidden: Tensor = output.last_hidden_state[0]
     return hidden

@@ -75,9 +75,7 @@ def attend_backward(
     if _has_kernel(queries):
         keys, values = _of_members(keys, queries), _of_members(values, queries)
         bias = _bias(seen, queries)
-        gradients = _backward(
-            upstream, queries, keys, values, result, sums, 0.0, causal, attn_mask=bias, scale=scale
-        )
+        gradients = _backward(upstream, queries, keys, values, result, sums, 0.0, causal, attn_mask=bias, scale=scale)
         return gradients[0], gradients[1].sum(1), gradients[2].sum(1)
     scaled = queries * scale
     weights = _products(scaled, keys, _mask(seen, causal, queries)).sub_(sums[..., None]).exp_()

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from tunelift.engine.forward import forward_rows, takes_trees
-from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, rows_behind
+from tunelift.engine.forward import forward_layout, takes_trees, tree_layout, windows
+from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, lay_out, rows_behind
 from tunelift.engine.plain import pad, plan_padded
 from tunelift.engine.plan import plan_trees
 from tunelift.engine.projection import project, rows_at_once, token_logprobs
@@ -70,7 +70,8 @@ class TreeState:
         start = start if start > SEGMENT_COST else 0
         tree = build_tree([prompt[start:] for prompt in prompts])
         rows = rows_behind(tree, slots[:start], self.size)
-        hidden = forward_rows(self.model, rows, tree.token_ids, start + tree.positions, self.size, self.cache)
+        layout = tree_layout(self.model, tree, slots[:start], self.size)
+        hidden = forward_layout(self.model, layout, tree.token_ids, start + tree.positions, self.cache)
         self.size += len(tree.token_ids)
         for number, end in zip(numbers, tree.ends, strict=True):
             self.paths[number], self.above[number] = rows[end].path, rows[end].above
@@ -136,7 +137,8 @@ class TreeState:
             Row(path, len(tokens), len(old) if times[number] >= ROWS_OF_A_BLOCK else self.above[number])
             for path, tokens, old, number in zip(paths, new, before, numbers, strict=True)
         ]
-        hidden = forward_rows(self.model, rows, token_ids, positions, self.size, self.cache)
+        layout = lay_out(rows, self.size, windows(self.model), self.model.device)
+        hidden = forward_layout(self.model, layout, token_ids, positions, self.cache)
         self.size += len(token_ids)
         return hidden, paths
 

@@ -38,9 +38,15 @@ def enable_trees(model: Any) -> None:
     other = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if other:
         raise LayoutRefusedError(f"it has layers of the kind {sorted(other)[0]}")
-    if model.config._attn_implementation != PLAIN:
+    if model.config._attn_implementation != plain_attention(model):
         raise LayoutRefusedError(f"its attention is {model.config._attn_implementation}")
     compare_with_plain(model, _probe(config.vocab_size))
+
+
+def plain_attention(model: Any) -> str:
+    """The library's attention that a model is compared with, and falls back on."""
+    bounded = getattr(model.config.get_text_config(), "attn_logit_softcapping", None)
+    return "eager" if bounded else PLAIN
 
 
 def _probe(vocabulary: int) -> list[list[int]]:
@@ -71,7 +77,7 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     accepted = False
     try:
         with torch.inference_mode(), in_float32(model):
-            model.set_attn_implementation(PLAIN)
+            model.set_attn_implementation(plain_attention(model))
             plain = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
             plain = torch.cat([plain, plain[:1]])
             model.set_attn_implementation(NAME)
@@ -87,7 +93,7 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     finally:
         model.train(was_training)
         if not accepted:
-            model.set_attn_implementation(PLAIN)
+            model.set_attn_implementation(plain_attention(model))
 
 
 def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:

@@ -95,7 +95,8 @@ def evaluate_model(
         max_new_tokens=generation.max_gen_toks,
         decode=lambda ids: loaded.tokenizer.decode(ids, skip_special_tokens=True),
     )
-    encoded = {choice: completion_ids(style, choice) for example in examples for choice in example.choices or ()}
+    wordings = list(dict.fromkeys(choice for example in examples for choice in example.choices or ()))
+    encoded = dict(zip(wordings, completion_ids(style, wordings), strict=True))
     choices = [[encoded[choice] for choice in example.choices or ()] for example in examples]
     with progress(len(prompts), condition, "answer") as bar:
         result = answer_prompts(loaded.model, [prompt.token_ids for prompt in prompts], choices, stopping, bar.update)

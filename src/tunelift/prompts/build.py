@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.core.templating import render
 from tunelift.data.tasks import Task
-from tunelift.prompts.chat import Message, encode_chat, encode_text, render_chat, stop_token_id
+from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chats, stop_token_id
 from tunelift.prompts.demonstrations import make_selector
 
 
@@ -67,50 +68,70 @@ def answer_prompts(
     shown = pool if prompting.shots else []
     questions = {example.id: question_text(style.task, example) for example in [*items, *shown]}
     select = make_selector(prompting, shown, questions, seed)
-    return [answer_prompt(style, item, select(item)) for item in items]
+    return build_prompts(style, items, [select(item) for item in items])
 
 
-def answer_prompt(style: PromptStyle, example: Example, demonstrations: list[Example]) -> Prompt:
-    """The prompt of an item that is to be answered."""
+def build_prompts(
+    style: PromptStyle, examples: Sequence[Example], demonstrations: Sequence[Sequence[Example]]
+) -> list[Prompt]:
+    """The prompts of examples that are to be answered.
+
+    Args:
+        style: How they are rendered.
+        examples: The examples.
+        demonstrations: What is shown before each.
+    """
+    pairs = list(zip(examples, demonstrations, strict=True))
     if style.chat:
-        messages = _messages(style.task, example, demonstrations)
-        text = render_chat(style.tokenizer, messages)
-        token_ids = encode_chat(style.tokenizer, messages)
+        conversations = [_messages(style.task, example, shown) for example, shown in pairs]
+        texts = render_chats(style.tokenizer, conversations)
+        encoded = encode_chats(style.tokenizer, conversations)
     else:
-        text = _plain(style.task, example, demonstrations)
-        token_ids = list(style.tokenizer(text, split_special_tokens=True)["input_ids"])
-    shown = tuple(demonstration.id for demonstration in demonstrations)
-    return Prompt(example.id, text, tuple(token_ids), (False,) * len(token_ids), demonstrations=shown)
+        texts = [_plain(style.task, example, shown) for example, shown in pairs]
+        encoded = encode_texts(style.tokenizer, texts, special_tokens=True)
+    return [
+        Prompt(
+            example.id,
+            text,
+            tuple(token_ids),
+            (False,) * len(token_ids),
+            demonstrations=tuple(demonstration.id for demonstration in shown),
+        )
+        for (example, shown), text, token_ids in zip(pairs, texts, encoded, strict=True)
+    ]
 
 
-def training_prompt(style: PromptStyle, example: Example, demonstrations: list[Example]) -> Prompt:
-    """The prompt with its answer: supervised are the answer's tokens and the stop token behind them."""
-    prompt = answer_prompt(style, example, demonstrations)
-    completion = [*completion_ids(style, example.target), stop_token_id(style.tokenizer)]
+def training_prompts(style: PromptStyle, examples: Sequence[Example]) -> list[Prompt]:
+    """The prompts with their answers, without demonstrations.
+
+    Supervised are the answer's tokens and the stop token behind them.
+    """
+    prompts = build_prompts(style, examples, [()] * len(examples))
+    stop = stop_token_id(style.tokenizer)
+    answers = completion_ids(style, [example.target for example in examples])
+    return [_completed(style, prompt, [*answer, stop]) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
+def _completed(style: PromptStyle, prompt: Prompt, completion: Sequence[int]) -> Prompt:
     return Prompt(
         example_id=prompt.example_id,
         text=prompt.text + style.tokenizer.decode(completion),
         token_ids=(*prompt.token_ids, *completion),
         supervised=(*prompt.supervised, *(True for _ in completion)),
-        demonstrations=prompt.demonstrations,
     )
 
 
-def training_prompts(style: PromptStyle, examples: list[Example]) -> list[Prompt]:
-    """The prompts with their answers, without demonstrations."""
-    return [training_prompt(style, example, []) for example in examples]
-
-
-def completion_ids(style: PromptStyle, answer: str) -> list[int]:
-    """Token ids of an answer behind a prompt, without the stop token.
+def completion_ids(style: PromptStyle, answers: Sequence[str]) -> list[list[int]]:
+    """Token ids of answers behind their prompts, without the stop token.
 
     A chat answer follows the generation prompt directly; a plain one follows the task's target delimiter. The same
     ids are trained on and scored.
     """
-    return encode_text(style.tokenizer, answer if style.chat else style.task.target_delimiter + answer)
+    delimiter = "" if style.chat else style.task.target_delimiter
+    return encode_texts(style.tokenizer, [delimiter + answer for answer in answers])
 
 
-def _messages(task: Task, example: Example, demonstrations: list[Example]) -> list[Message]:
+def _messages(task: Task, example: Example, demonstrations: Sequence[Example]) -> list[Message]:
     description = _description(task, example)
     messages = [{"role": "system", "content": description}] if description else []
     for shown in demonstrations:
@@ -119,7 +140,7 @@ def _messages(task: Task, example: Example, demonstrations: list[Example]) -> li
     return [*messages, {"role": "user", "content": question_text(task, example)}]
 
 
-def _plain(task: Task, example: Example, demonstrations: list[Example]) -> str:
+def _plain(task: Task, example: Example, demonstrations: Sequence[Example]) -> str:
     shown = [question_text(task, shown) + task.target_delimiter + shown.target for shown in demonstrations]
     return _description(task, example) + task.fewshot_delimiter.join([*shown, question_text(task, example)])
 

@@ -6,6 +6,7 @@ trained on. Data is data: control tokens that stand in a text are encoded as pla
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -32,26 +33,33 @@ def default_chat_template(tokenizer: Any) -> str:
 
 
 def encode_chat(tokenizer: Any, messages: list[Message]) -> list[int]:
-    """Token ids of a conversation through the generation prompt.
+    """Token ids of one conversation, see `encode_chats`."""
+    return encode_chats(tokenizer, [messages])[0]
+
+
+def encode_chats(tokenizer: Any, conversations: Sequence[list[Message]]) -> list[list[int]]:
+    """Token ids of conversations, each through the generation prompt.
 
     Raises:
-        UserError: The chat template refuses the conversation, for example a system turn.
+        UserError: The chat template refuses a conversation, for example a system turn.
     """
-    try:
-        encoded = tokenizer.apply_chat_template(messages, add_generation_prompt=True, sanitize_control_tokens=True)
-    except Exception as error:
-        raise _template_error(tokenizer, error) from error
-    return list(encoded["input_ids"])
+    return _apply_template(tokenizer, conversations, sanitize_control_tokens=True, return_dict=False)
 
 
-def render_chat(tokenizer: Any, messages: list[Message]) -> str:
-    """The text of a conversation through the generation prompt, for people to read.
+def render_chats(tokenizer: Any, conversations: Sequence[list[Message]]) -> list[str]:
+    """The texts of conversations, each through the generation prompt, for people to read.
 
     Raises:
-        UserError: The chat template refuses the conversation.
+        UserError: The chat template refuses a conversation.
     """
+    return _apply_template(tokenizer, conversations, tokenize=False)
+
+
+def _apply_template(tokenizer: Any, conversations: Sequence[list[Message]], **options: bool) -> list[Any]:
+    if not conversations:
+        return []
     try:
-        return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return list(tokenizer.apply_chat_template(list(conversations), add_generation_prompt=True, **options))
     except Exception as error:
         raise _template_error(tokenizer, error) from error
 
@@ -61,9 +69,17 @@ def _template_error(tokenizer: Any, error: Exception) -> UserError:
     return UserError(name, f"the chat template fails: {error}", "change the task's description or the template")
 
 
-def encode_text(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of plain data: nothing is added, and control tokens in it are encoded as text."""
-    return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+def encode_texts(tokenizer: Any, texts: Sequence[str], special_tokens: bool = False) -> list[list[int]]:
+    """Token ids of plain data, in which control tokens are encoded as text.
+
+    Args:
+        tokenizer: The tokenizer.
+        texts: The texts.
+        special_tokens: Put what the tokenizer puts around a text, such as BOS.
+    """
+    if not texts:
+        return []
+    return list(tokenizer(list(texts), add_special_tokens=special_tokens, split_special_tokens=True)["input_ids"])
 
 
 def stop_token_id(tokenizer: Any) -> int:

@@ -81,12 +81,12 @@ def _stop_token(tokenizer: Any, training: list[Prompt], places: dict[str, str]) 
 
 def _answers(style: PromptStyle, examples: list[Example], places: dict[str, str]) -> list[Finding]:
     limit = style.task.generation_kwargs.max_gen_toks
-    lengths = {example.id: len(completion_ids(style, example.target)) for example in examples}
-    ids = [name for name, length in lengths.items() if length + 1 > limit]
+    answers = completion_ids(style, [example.target for example in examples])
+    ids = [example.id for example, answer in zip(examples, answers, strict=True) if len(answer) + 1 > limit]
     message = f"reference answers are longer than max_gen_toks ({limit}); the model could not give them"
     found = _finding("answer-cut-off", "warning", message, "raise generation_kwargs.max_gen_toks", ids, places)
-    choices = sorted({choice for example in examples for choice in example.choices or ()})
-    sizes = {choice: len(completion_ids(style, choice)) for choice in choices[:100]}
+    choices = sorted({choice for example in examples for choice in example.choices or ()})[:100]
+    sizes = {choice: len(ids) for choice, ids in zip(choices, completion_ids(style, choices), strict=True)}
     if 0 in sizes.values():
         message = "a choice is empty; it has no token that could be answered or scored"
         found.append(Finding("empty-choice", "error", message, 1, "word every choice in doc_to_choice"))
