@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.projection import rows_at_once
 from tunelift.engine.sampling import Choose, most_probable
 from tunelift.engine.state import PlainState, TreeState, open_state
@@ -83,36 +84,34 @@ def answer_prompts(
         on_progress: Called with the number of prompts that have been answered since the last call.
         choose: Takes the next tokens; the most probable ones by default, see `sampling.sampler`.
     """
-    was_training = model.training
-    model.eval()
     started, scoring_seconds = time.perf_counter(), 0.0
     state = open_state(model)
     waiting = deque(state.plan(prompts))
     answers = [Answer() for _ in prompts]
     active: list[int] = []
     logits = torch.empty(0)
-    while waiting or active:
-        while waiting and state.has_room([prompts[index] for index in waiting[0]], stopping.max_new_tokens):
-            batch = waiting.popleft()
-            read = state.read(batch, [prompts[index] for index in batch])
-            begun = time.perf_counter()
-            for index, scores in zip(batch, score_choices(state, batch, read, choices), strict=True):
-                answers[index].logprobs = scores
-            scoring_seconds += time.perf_counter() - begun
-            logits = torch.cat([logits, read]) if active else read
-            active += batch
-            if not stopping.max_new_tokens:
-                break
-        going = _append(answers, active, logits, stopping, choose)
-        ended = [index for index in active if index not in going]
-        state.drop(ended)
-        on_progress(len(ended))
-        active = list(going)
-        if active:
-            logits = state.step(active, list(going.values()))
+    with evaluation_mode(model):
+        while waiting or active:
+            while waiting and state.has_room([prompts[index] for index in waiting[0]], stopping.max_new_tokens):
+                batch = waiting.popleft()
+                read = state.read(batch, [prompts[index] for index in batch])
+                begun = time.perf_counter()
+                for index, scores in zip(batch, score_choices(state, batch, read, choices), strict=True):
+                    answers[index].logprobs = scores
+                scoring_seconds += time.perf_counter() - begun
+                logits = torch.cat([logits, read]) if active else read
+                active += batch
+                if not stopping.max_new_tokens:
+                    break
+            going = _append(answers, active, logits, stopping, choose)
+            ended = [index for index in active if index not in going]
+            state.drop(ended)
+            on_progress(len(ended))
+            active = list(going)
+            if active:
+                logits = state.step(active, list(going.values()))
     for answer in answers:
         answer.text = _cut(stopping.decode(answer.token_ids), stopping.strings)
-    model.train(was_training)
     return Answers(answers, time.perf_counter() - started - scoring_seconds)
 
 

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from tunelift.engine.attention import NAME
 from tunelift.engine.layout import lay_out_pack
+from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.plain import pad
-from tunelift.engine.support import PLAIN, TOLERANCE, LayoutRefusedError, in_float32
+from tunelift.engine.support import PLAIN, TOLERANCE, LayoutRefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,9 @@ def open_encoder(model: Any) -> Encoder:
     probe = [[int(token) for token in draw.integers(5, size, length)] for length in (7, 3, 12)]
     # Some kinds of models begin to count behind the index of the padding token.
     candidates = [Encoder(model, 0), Encoder(model, (model.config.pad_token_id or 0) + 1)]
-    was_training = model.training
-    model.eval()
     chosen, reason = None, ""
     try:
-        with torch.no_grad(), in_float32(model):
+        with torch.no_grad(), evaluation_mode(model), in_float32(model):
             plain = torch.cat(encode(Encoder(model, None), probe))
             model.set_attn_implementation(NAME)
             for encoder in candidates:
@@ -66,7 +65,6 @@ def open_encoder(model: Any) -> Encoder:
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     finally:
-        model.train(was_training)
         if chosen is None:
             model.set_attn_implementation(PLAIN)
     raise LayoutRefusedError(reason)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tunelift.core.records import Prompt
 from tunelift.engine.forward import forward_tree, takes_trees
 from tunelift.engine.loss import predicting_tokens
+from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.plain import plain_logits, plan_padded
 from tunelift.engine.plan import plan_trees
 from tunelift.engine.projection import rows_at_once, token_logprobs
@@ -31,30 +32,28 @@ def supervised_logprobs(model: Any, prompts: Sequence[Prompt], token_budget: int
     Returns:
         ``[supervised tokens]`` for each prompt, in nats.
     """
-    was_training = model.training
-    model.eval()
     sequences = [predicting_tokens(prompt) for prompt in prompts]
     most = rows_at_once(model)
     trees = takes_trees(model)
     plan = plan_trees(sequences, token_budget, most) if trees else plan_padded(sequences, token_budget, most)
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(prompts)
-    for group in plan:
-        supervised = [np.flatnonzero(prompts[index].supervised) for index in group]
-        wanted = [np.asarray(prompts[i].token_ids)[at] for i, at in zip(group, supervised, strict=True)]
-        targets = torch.from_numpy(np.concatenate(wanted)).to(next(model.parameters()).device)
-        given = [sequences[index] for index in group]
-        if trees:
-            tree = build_tree(given)
-            predictors = np.concatenate([tree.path(number)[at - 1] for number, at in enumerate(supervised)])
-            hidden = forward_tree(model, tree)[torch.from_numpy(predictors).to(targets.device)]
-            logprobs = token_logprobs(model, hidden, targets)
-        else:
-            logits = plain_logits(model, given, [at - 1 for at in supervised])
-            logprobs = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
-        ends = np.cumsum([len(at) for at in supervised])
-        for index, part in zip(group, np.split(logprobs.double().cpu().numpy(), ends[:-1]), strict=True):
-            found[index] = part
-    model.train(was_training)
+    with evaluation_mode(model):
+        for group in plan:
+            supervised = [np.flatnonzero(prompts[index].supervised) for index in group]
+            wanted = [np.asarray(prompts[i].token_ids)[at] for i, at in zip(group, supervised, strict=True)]
+            targets = torch.from_numpy(np.concatenate(wanted)).to(next(model.parameters()).device)
+            given = [sequences[index] for index in group]
+            if trees:
+                tree = build_tree(given)
+                predictors = np.concatenate([tree.path(number)[at - 1] for number, at in enumerate(supervised)])
+                hidden = forward_tree(model, tree)[torch.from_numpy(predictors).to(targets.device)]
+                logprobs = token_logprobs(model, hidden, targets)
+            else:
+                logits = plain_logits(model, given, [at - 1 for at in supervised])
+                logprobs = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+            ends = np.cumsum([len(at) for at in supervised])
+            for index, part in zip(group, np.split(logprobs.double().cpu().numpy(), ends[:-1]), strict=True):
+                found[index] = part
     return found
 
 

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from tunelift.core.records import Prompt
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
+from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.plain import plain_logits, plan_padded
 from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
@@ -150,8 +151,6 @@ def loss_sum(model: Any, prompts: Sequence[Prompt], stem: Stem = NOTHING) -> Ten
 
 def mean_loss(model: Any, prompts: Sequence[Prompt], token_budget: int) -> float:
     """Cross-entropy per supervised token, in nats, without gradients and without dropout."""
-    was_training = model.training
-    model.eval()
-    total = step_loss(model, prompts, plan_step(model, prompts, token_budget))
-    model.train(was_training)
+    with evaluation_mode(model):
+        total = step_loss(model, prompts, plan_step(model, prompts, token_budget))
     return total / supervised_tokens(prompts)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from tunelift.engine.attention import NAME
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem
+from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.projection import project
 from tunelift.engine.tree import build_tree
@@ -72,11 +72,9 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     Raises:
         LayoutRefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
     """
-    was_training = model.training
-    model.eval()
     accepted = False
     try:
-        with torch.inference_mode(), in_float32(model):
+        with torch.inference_mode(), evaluation_mode(model), in_float32(model):
             model.set_attn_implementation(plain_attention(model))
             plain = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
             plain = torch.cat([plain, plain[:1]])
@@ -91,7 +89,6 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
         raise LayoutRefusedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     finally:
-        model.train(was_training)
         if not accepted:
             model.set_attn_implementation(plain_attention(model))
 
@@ -106,35 +103,3 @@ def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:
     stem = Stem(half, tuple(zip(states[::2], states[1::2], strict=True)))
     behind = forward_tree(model, build_tree([sequences[0][half:]]), stem)
     return project(model, torch.cat([hidden[ends.to(hidden.device)], behind[-1:]]))
-
-
-@contextmanager
-def in_float32(model: Any) -> Iterator[None]:
-    """Compute in float32 for a while.
-
-    Weights of fewer bits are widened one module at a time, while it computes, so that memory holds no second model.
-    """
-    kept: dict[torch.nn.Parameter, Tensor] = {}
-
-    def widen(module: torch.nn.Module, _: Any) -> None:
-        for weight in module.parameters(recurse=False):
-            if weight.dtype in (torch.bfloat16, torch.float16):
-                kept[weight], weight.data = weight.data, weight.data.float()
-
-    def restore(module: torch.nn.Module, *_: Any) -> None:
-        for weight in module.parameters(recurse=False):
-            if weight in kept:
-                weight.data = kept.pop(weight)
-
-    hooks = [
-        hook
-        for module in model.modules()
-        for hook in (module.register_forward_pre_hook(widen), module.register_forward_hook(restore))
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for weight, data in kept.items():
-            weight.data = data
