@@ -32,7 +32,7 @@ def test_every_sequence_stands_in_the_tree(segment_cost: int, sequences: list[li
         assert segment.length > 0
         assert segment.parent is None or segment.parent < number
         above = [] if segment.parent is None else built.segments[segment.parent].path.tolist()
-        assert segment.above.tolist() == above
+        assert segment.path[: len(segment.path) - segment.length].tolist() == above
 
 
 @given(SEQUENCES)
@@ -74,3 +74,9 @@ def test_ten_thousand_choices_are_one_tree() -> None:
     question = list(range(200))
     built = build_tree([[*question, choice // 100, choice % 100] for choice in range(10_000)])
     assert len(built.token_ids) == 200 + 100 + 10_000
+
+
+@pytest.mark.parametrize("sequences", [[[]], [[5], []], [[], [5, 6]]])
+def test_an_empty_sequence_is_refused(sequences: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match="a sequence has no token"):
+        build_tree(sequences)

@@ -15,7 +15,7 @@ from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
 from tunelift.engine import plan, projection
 from tunelift.engine.forward import forward_tree
-from tunelift.engine.loss import loss_sum, plan_step, predicting_tokens, step_loss, supervised_tokens
+from tunelift.engine.loss import loss_sum, mean_loss, plan_step, predicting_tokens, step_loss, supervised_tokens
 from tunelift.engine.plan import Plan
 from tunelift.engine.tree import build_tree
 from tunelift.models.adapters import add_lora
@@ -296,18 +296,28 @@ def test_a_tokenizer_that_merges_across_the_boundary(tiny_model: Any, tokenizer:
     ids = [tokenizer(beginning + ending)["input_ids"] for ending in ("known", "able", "", "k", "knowable")]
     alone = ids[2]
     assert sum(sequence[: len(alone)] != alone for sequence in ids) >= 2
-    model = tiny_model("llama", vocabulary=len(tokenizer), dtype=torch.float64)
+    model = tiny_model("llama", vocabulary=len(tokenizer), dtype=torch.float32)
     prompts = [
         Prompt(str(number), "", (*sequence, 2), (False,) * (len(sequence) - 1) + (True, True))
         for number, sequence in enumerate(ids)
     ]
-    assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
+    assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float32])
 
 
-def test_nothing_supervised_is_an_error(make_model: Any) -> None:
-    prompt = Prompt("a", "", (5, 6, 7), (False, False, False))
-    with pytest.raises(ValueError, match="no token of the micro-batch is supervised"):
-        loss_sum(make_model("llama", torch.float32), [prompt])
+@pytest.mark.parametrize(
+    ("supervised", "message"),
+    [
+        ((False, False, False), "prompt 'b': no token is supervised"),
+        ((True, False, True), "prompt 'b': its first token"),
+    ],
+)
+def test_what_cannot_be_predicted_is_an_error(make_model: Any, supervised: Any, message: str) -> None:
+    model = make_model("llama", torch.float32)
+    prompts = [Prompt("a", "", (5, 6, 7), (False, True, True)), Prompt("b", "", (5, 6, 7), supervised)]
+    uses: list[Any] = [loss_sum, lambda *given: plan_step(*given, 512), lambda *given: mean_loss(*given, 512)]
+    for use in uses:
+        with pytest.raises(ValueError, match=message):
+            use(model, prompts)
 
 
 def example_prompt(seed: int, length: int) -> Prompt:

@@ -17,6 +17,7 @@ from tunelift.prompts.build import (
     build_prompts,
     completion_ids,
     question_text,
+    stop_strings,
     training_prompts,
 )
 from tunelift.prompts.chat import encode_chat, encode_texts, stop_token_id
@@ -192,3 +193,22 @@ def test_the_tokenizer_is_left_as_it_was(chat: PromptStyle, make_example: Callab
     for rendering in (True, False):
         training_prompt(PromptStyle(chat.task, tokenizer, rendering), make_example("1", "a"))
     assert tokenizer("<|im_end|>")["input_ids"] == [STOP]
+
+
+def test_a_chat_template_that_refuses_names_the_row(
+    tokenizer: Any, make_task: Callable[..., Any], make_example: Callable[..., Any]
+) -> None:
+    picky = copy.deepcopy(tokenizer)
+    picky.chat_template = "{{ raise_exception('not this') if 'b' in messages[0].content else messages[0].content }}"
+    examples = [make_example("3", "a"), make_example("4", "b"), make_example("5", "a")]
+    with pytest.raises(UserError, match=r"^rows\.jsonl:4: .*: the chat template fails: not this"):
+        build_prompts(PromptStyle(make_task(), picky), examples, [()] * 3)
+
+
+@pytest.mark.parametrize("until", ["", [], ["", "\n"], "\n"])
+@pytest.mark.parametrize("delimiter", ["", "##"])
+def test_an_empty_stop_string_is_none(make_task: Callable[..., Any], until: Any, delimiter: str) -> None:
+    task = make_task(generation_kwargs={"until": until}, fewshot_delimiter=delimiter)
+    given = ("\n",) if "\n" in until else ()
+    assert stop_strings(task, chat=True) == given
+    assert stop_strings(task, chat=False) == (given or ((delimiter,) if delimiter else ()))

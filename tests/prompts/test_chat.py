@@ -14,7 +14,7 @@ from tunelift.prompts.chat import (
     default_chat_template,
     encode_chat,
     encode_texts,
-    render_chats,
+    render_chat,
     stop_token_id,
 )
 
@@ -47,7 +47,7 @@ def user(content: str) -> list[dict[str, str]]:
 def test_a_conversation_is_encoded_as_the_tokenizer_does(tokenizer: Any, messages: list[dict[str, str]]) -> None:
     expected = tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]
     assert encode_chat(tokenizer, messages) == expected
-    assert tokenizer.decode(expected) == render_chats(tokenizer, [messages])[0]
+    assert tokenizer.decode(expected) == render_chat(tokenizer, messages)
 
 
 @given(text=HOSTILE)
@@ -93,10 +93,10 @@ def test_the_default_template_uses_chatml_where_the_vocabulary_has_its_marks(tok
     messages = [{"role": "system", "content": "Be short."}, *user("Hi")]
     # Its BOS is <|im_start|>, which begins the first turn; it must not stand twice.
     text = "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
-    assert render_chats(bare, [messages])[0] == text
+    assert render_chat(bare, messages) == text
     assert tokenizer.decode(encode_chat(bare, messages)) == text
     bare.bos_token = "<|endoftext|>"
-    assert render_chats(bare, [messages])[0] == f"<|endoftext|>{text}"
+    assert render_chat(bare, messages) == f"<|endoftext|>{text}"
     assert encode_chat(bare, messages).count(bare.bos_token_id) == 1
 
 
@@ -112,7 +112,7 @@ def test_the_default_template_of_gemma(gemma_tokenizer: Any) -> None:
         "<start_of_turn>user\n<end_of_turn>再见<end_of_turn>\n<start_of_turn>model\n"
     )
     ids = encode_chat(gemma_tokenizer, messages)
-    assert render_chats(gemma_tokenizer, [messages])[0] == expected
+    assert render_chat(gemma_tokenizer, messages) == expected
     assert gemma_tokenizer.decode(ids) == expected
     assert ids.count(gemma_tokenizer.bos_token_id) == 1
     assert ids[0] == gemma_tokenizer.bos_token_id
@@ -130,8 +130,8 @@ def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> 
         *user("Hm"),
     ]
     ids = encode_chat(chat, messages)
-    assert render_chats(chat, [messages])[0] == "<s>Be short.\n\nUser: Hi</s>\nAssistant: Ho</s>\nUser: Hm\nAssistant:"
-    assert chat.decode(ids) == render_chats(chat, [messages])[0]
+    assert render_chat(chat, messages) == "<s>Be short.\n\nUser: Hi</s>\nAssistant: Ho</s>\nUser: Hm\nAssistant:"
+    assert chat.decode(ids) == render_chat(chat, messages)
     assert (ids[0], ids.count(chat.bos_token_id), ids.count(chat.eos_token_id)) == (chat.bos_token_id, 1, 1)
     assert stop_token_id(chat) == chat.eos_token_id
 
@@ -157,7 +157,7 @@ def test_a_template_that_refuses_is_named(tokenizer: Any, template: str, message
     broken.chat_template = template
     uses: list[Callable[[], object]] = [
         lambda: encode_chat(broken, user("Hi")),
-        lambda: render_chats(broken, [user("Hi")]),
+        lambda: render_chat(broken, user("Hi")),
         lambda: stop_token_id(broken),
     ]
     for use in uses:

@@ -87,3 +87,9 @@ def test_only_a_few_rows_are_listed(checked: Any, make_example: Callable[..., An
 def test_an_empty_choice_is_an_error(checked: Any, make_example: Callable[..., Any]) -> None:
     example = dataclasses.replace(make_example("1", "fine"), choices=("", "good"))
     assert checked([example])["empty-choice"].severity == "error"
+
+
+def test_a_prompt_without_any_token_is_an_error(checked: Any, make_example: Callable[..., Any]) -> None:
+    examples = [make_example("1", "a"), make_example("2", "")]
+    finding = checked(examples, chat=False, doc_to_text="{{text}}")["empty-prompt"]
+    assert (finding.severity, finding.count, finding.rows) == ("error", 1, ("rows.jsonl:2",))

@@ -83,7 +83,12 @@ def answer_prompts(
         stopping: When an answer ends.
         on_progress: Called with the number of prompts that have been answered since the last call.
         choose: Takes the next tokens; the most probable ones by default, see `sampling.sampler`.
+
+    Raises:
+        ValueError: A prompt or a choice has no token, or there are not as many lists of choices as prompts.
     """
+    if len(choices) != len(prompts) or not all(len(choice) for given in choices for choice in given):
+        raise ValueError("every prompt has a list of choices, and every choice at least one token")
     started, scoring_seconds = time.perf_counter(), 0.0
     state = open_state(model)
     waiting = deque(state.plan(prompts))

@@ -65,6 +65,8 @@ def tree_attention(
     # Under autocast rotary positions leave queries and keys in another precision than values.
     query, key = query.to(value.dtype), key.to(value.dtype)
     if isinstance(layout, FlexLayout):
+        if dropout:
+            raise ValueError("this layout knows no dropout of attention weights")
         result = attend_flex(query, key, value, layout.masks[sliding_window or None], scale, softcap)
         return result.transpose(1, 2), None
     results = []
@@ -92,7 +94,7 @@ def _attend_alone(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    seen: Tensor | None,
+    mask: Tensor | None,
     scaling: float | None,
     softcap: float,
     dropout: float,
@@ -101,11 +103,15 @@ def _attend_alone(
     members = query.shape[1] // key.shape[1]
     keys, values = (states.repeat_interleave(members, 1) for states in (key, value))
     products = query @ keys.transpose(-2, -1) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    if seen is None:
-        size = products.shape[-1]
-        seen = torch.ones(size, size, dtype=torch.bool, device=query.device).tril()[-query.shape[2] :]
     products = products.to(torch.promote_types(products.dtype, torch.float32))
-    bounded = (torch.tanh(products / softcap) * softcap).masked_fill(~seen, -torch.inf)
+    bounded = torch.tanh(products / softcap) * softcap
+    if mask is None and query.shape[2] > 1:
+        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
+    if mask is not None and mask.dtype == torch.bool:
+        # Not minus infinity, which would leave no number for a query that sees nothing, such as padding.
+        bounded = bounded.masked_fill(~mask, torch.finfo(bounded.dtype).min)
+    elif mask is not None:
+        bounded = bounded + mask
     weights = torch.nn.functional.dropout(bounded.softmax(-1).to(value.dtype), dropout)
     return (weights @ values).transpose(1, 2)
 

@@ -52,7 +52,14 @@ def lay_out_flex(
     new, slots = len(tree.token_ids), first_slot + len(tree.token_ids)
     masks = {
         window: create_block_mask(
-            what_is_seen(tree, before, first_slot, window, device), None, None, new, slots, device=device
+            what_is_seen(tree, before, first_slot, window, device),
+            None,
+            None,
+            new,
+            slots,
+            device=device,
+            # Otherwise a mask of all queries and keys is made on the way.
+            _compile=device.type == "cuda",
         )
         for window in [None, *windows]
     }
@@ -76,13 +83,18 @@ def what_is_seen(tree: TokenTree, before: Indices, first_slot: int, window: int 
     ends[first_slot:] = first_slot + _ends(tree)
     positions[first_slot:] = len(before) + tree.positions
     end, position = torch.from_numpy(ends).to(device), torch.from_numpy(positions).to(device)
+    # Tensors, since a number would become a part of the compiled kernel.
+    first, size = torch.tensor(first_slot, device=device), torch.tensor(window or 0, device=device)
 
-    def seen(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        slot = query + first_slot
-        on_path = (key <= slot) & (slot < end[key])
-        return on_path if window is None else on_path & (position[slot] - position[key] < window)
+    def on_path(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        slot = query + first
+        return (key <= slot) & (slot < end[key])
 
-    return seen
+    def in_window(batch: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        near = position[query + first] - position[key] < size
+        return on_path(batch, head, query, key) & near
+
+    return in_window if window else on_path
 
 
 def attend_flex(
@@ -109,7 +121,7 @@ def attend_flex(
 
 @cache
 def _compiled() -> Any:
-    return torch.compile(flex_attention)
+    return torch.compile(flex_attention, dynamic=True)
 
 
 def _bound(softcap: float) -> Callable[..., Tensor]:

@@ -75,8 +75,9 @@ def tree_layout(model: Any, tree: TokenTree, before: Indices, first_slot: int) -
         before: The slots of what it continues.
         first_slot: The slot of its first token.
     """
-    drops = model.training and getattr(model.config.get_text_config(), "attention_dropout", 0)
-    if model.device.type == "cuda" and not drops:
+    config = model.config.get_text_config()
+    dropout = getattr(config, "attention_dropout", 0) or getattr(config, "attn_pdrop", 0)
+    if model.device.type == "cuda" and not (model.training and dropout):
         return lay_out_flex(tree, before, first_slot, windows(model), model.device)
     return lay_out(rows_behind(tree, before, first_slot), first_slot, windows(model), model.device)
 

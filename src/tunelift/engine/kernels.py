@@ -12,12 +12,14 @@ at least.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
-_forward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default
-_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward.default
+# Internal names of the library: where it has others, plain products do.
+_forward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
+_backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu_backward", None)
 
 
 def attend(
@@ -88,7 +90,8 @@ def attend_backward(
 
 def _has_kernel(queries: Tensor) -> bool:
     """Whether the library's own kernel is the faster one; in half precision plain products are."""
-    return queries.device.type == "cpu" and queries.dtype in (torch.float32, torch.float64)
+    fits = queries.device.type == "cpu" and queries.dtype in (torch.float32, torch.float64)
+    return fits and _forward is not None and _backward is not None
 
 
 def _of_members(states: Tensor, queries: Tensor) -> Tensor:

@@ -26,9 +26,17 @@ def supervised_tokens(prompts: Sequence[Prompt]) -> int:
 
 
 def predicting_tokens(prompt: Prompt) -> tuple[int, ...]:
-    """The tokens of a prompt up to the one that predicts its last supervised token; nothing behind it is computed."""
-    last = max((index for index, supervised in enumerate(prompt.supervised) if supervised), default=0)
-    return prompt.token_ids[:last]
+    """The tokens of a prompt up to the one that predicts its last supervised token; nothing behind it is computed.
+
+    Raises:
+        ValueError: No token is supervised, or the first one is, which nothing predicts.
+    """
+    places = [index for index, supervised in enumerate(prompt.supervised) if supervised]
+    if not places:
+        raise ValueError(f"prompt {prompt.example_id!r}: no token is supervised")
+    if not places[0]:
+        raise ValueError(f"prompt {prompt.example_id!r}: its first token is supervised, but nothing stands before it")
+    return prompt.token_ids[: places[-1]]
 
 
 def plan_step(model: Any, prompts: Sequence[Prompt], token_budget: int) -> Plan:
@@ -41,6 +49,9 @@ def plan_step(model: Any, prompts: Sequence[Prompt], token_budget: int) -> Plan:
 
     Returns:
         A plan for the tokens that predict; a pure function of model and list.
+
+    Raises:
+        ValueError: A prompt has no supervised token, or its first token is supervised.
     """
     sequences = [predicting_tokens(prompt) for prompt in prompts]
     if not takes_trees(model):
@@ -68,9 +79,6 @@ def step_loss(
         backward: Called with the loss of each group, to add its gradients to those of the weights. None computes no
             gradients.
         precision: Makes the context in which the model is run.
-
-    Raises:
-        ValueError: Nothing is supervised.
     """
 
     def run(plan: Plan, stem: Stem) -> float:
@@ -130,11 +138,9 @@ def loss_sum(model: Any, prompts: Sequence[Prompt], stem: Stem = NOTHING) -> Ten
         A scalar that carries gradients; divide it by the supervised tokens of the whole optimizer step.
 
     Raises:
-        ValueError: Nothing is supervised.
+        ValueError: A prompt has no supervised token, or its first token is supervised.
     """
     supervised = [np.flatnonzero(prompt.supervised) for prompt in prompts]
-    if not sum(map(len, supervised)):
-        raise ValueError("no token of the micro-batch is supervised")
     sequences = [predicting_tokens(prompt)[stem.length :] for prompt in prompts]
     predicting = [indices - 1 - stem.length for indices in supervised]
     wanted = np.concatenate([np.asarray(p.token_ids)[indices] for p, indices in zip(prompts, supervised, strict=True)])

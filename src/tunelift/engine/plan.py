@@ -1,7 +1,8 @@
 """Which sequences are computed together, and what is computed once for several groups of them.
 
 Sequences in lexicographic order stand beside those with which they have most in common, so a *family*, sequences that
-begin alike, is a range of them. A group of sequences becomes one tree, whose slots the budget bounds. A family that is
+begin alike, is a range of them. A group of sequences becomes one tree, whose slots the budget bounds as they would be
+if all were shared that is common; what is too short for a segment comes on top. A family that is
 larger than that is divided into groups; where it pays, what all of it begins with becomes a *stem*, which is computed
 once before its groups instead of in each of them.
 """

@@ -98,8 +98,11 @@ def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:
     tree = build_tree(sequences)
     ends = torch.tensor([tree.path(number)[-1] for number in range(len(sequences))])
     hidden = forward_tree(model, tree)
-    half = len(sequences[0]) // 2
-    states = read_stem(model, np.array(sequences[0][:half], dtype=np.int64), NOTHING)
-    stem = Stem(half, tuple(zip(states[::2], states[1::2], strict=True)))
-    behind = forward_tree(model, build_tree([sequences[0][half:]]), stem)
-    return project(model, torch.cat([hidden[ends.to(hidden.device)], behind[-1:]]))
+    hidden = hidden[ends.to(hidden.device)]
+    if half := len(sequences[0]) // 2:
+        states = read_stem(model, np.array(sequences[0][:half], dtype=np.int64), NOTHING)
+        stem = Stem(half, tuple(zip(states[::2], states[1::2], strict=True)))
+        behind = forward_tree(model, build_tree([sequences[0][half:]]), stem)
+    else:
+        behind = hidden[:1]
+    return project(model, torch.cat([hidden, behind[-1:]]))

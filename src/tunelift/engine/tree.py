@@ -48,11 +48,6 @@ class Segment:
         """The slots of its own tokens."""
         return self.path[len(self.path) - self.length :]
 
-    @property
-    def above(self) -> Indices:
-        """The slots of the segments above it."""
-        return self.path[: len(self.path) - self.length]
-
 
 @dataclass(frozen=True, slots=True)
 class TokenTree:
@@ -79,8 +74,13 @@ def build_tree(sequences: Sequence[Sequence[int]]) -> TokenTree:
     """Lay sequences out as a tree.
 
     Args:
-        sequences: Token ids, none of them empty.
+        sequences: Token ids.
+
+    Raises:
+        ValueError: A sequence is empty.
     """
+    if not all(len(sequence) for sequence in sequences):
+        raise ValueError("a sequence has no token")
     keys = [tuple(sequence) for sequence in sequences]
     tokens = [np.asarray(key, dtype=np.int64) for key in sorted(set(keys))]
     common = common_lengths(tokens)

@@ -41,7 +41,12 @@ class LanguageModel:
     def context(self) -> int:
         """The longest sequence that the model takes, in tokens."""
         config = self.model.config.get_text_config()
-        return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30)
+        longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30
+        rotary = getattr(config, "rope_parameters", None) or {}
+        if rotary.get("rope_type") in ("dynamic", "longrope"):
+            # Beyond it the positions of all sequences that are computed together depend on the longest of them.
+            longest = min(longest, rotary.get("original_max_position_embeddings") or longest)
+        return int(longest)
 
     @property
     def stop_token_ids(self) -> frozenset[int]:

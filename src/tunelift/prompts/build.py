@@ -11,7 +11,7 @@ from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.core.templating import render
 from tunelift.data.tasks import Task
-from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chats, stop_token_id
+from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chat, stop_token_id
 from tunelift.prompts.demonstrations import make_selector
 
 
@@ -31,10 +31,13 @@ class PromptStyle:
 
 
 def stop_strings(task: Task, chat: bool) -> tuple[str, ...]:
-    """Texts that end an answer: the task's own; for a plain prompt without any, as in the harness, the delimiter."""
+    """Texts that end an answer: the task's own; for a plain prompt without any, as in the harness, the delimiter.
+
+    An empty text would end every answer before it begins, and is none.
+    """
     until = task.generation_kwargs.until
-    strings = (until,) if isinstance(until, str) else tuple(until)
-    return strings or (() if chat else (task.fewshot_delimiter,))
+    strings = tuple(filter(None, [until] if isinstance(until, str) else until))
+    return strings or (() if chat else tuple(filter(None, [task.fewshot_delimiter])))
 
 
 def question_text(task: Task, example: Example) -> str:
@@ -80,11 +83,17 @@ def build_prompts(
         style: How they are rendered.
         examples: The examples.
         demonstrations: What is shown before each.
+
+    Raises:
+        UserError: The chat template refuses a conversation.
     """
     pairs = list(zip(examples, demonstrations, strict=True))
     if style.chat:
         conversations = [_messages(style.task, example, shown) for example, shown in pairs]
-        texts = render_chats(style.tokenizer, conversations)
+        texts = [
+            _rendered(style.tokenizer, conversation, example)
+            for conversation, example in zip(conversations, examples, strict=True)
+        ]
         encoded = encode_chats(style.tokenizer, conversations)
     else:
         texts = [_plain(style.task, example, shown) for example, shown in pairs]
@@ -99,6 +108,14 @@ def build_prompts(
         )
         for (example, shown), text, token_ids in zip(pairs, texts, encoded, strict=True)
     ]
+
+
+def _rendered(tokenizer: Any, conversation: list[Message], example: Example) -> str:
+    try:
+        return render_chat(tokenizer, conversation)
+    except UserError as error:
+        place = f"{example.source.file}:{example.source.row}"
+        raise UserError(place, f"{error.where}: {error.what}", error.hint) from error
 
 
 def training_prompts(style: PromptStyle, examples: Sequence[Example]) -> list[Prompt]:

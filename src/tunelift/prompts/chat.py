@@ -46,13 +46,13 @@ def encode_chats(tokenizer: Any, conversations: Sequence[list[Message]]) -> list
     return _apply_template(tokenizer, conversations, sanitize_control_tokens=True, return_dict=False)
 
 
-def render_chats(tokenizer: Any, conversations: Sequence[list[Message]]) -> list[str]:
-    """The texts of conversations, each through the generation prompt, for people to read.
+def render_chat(tokenizer: Any, messages: list[Message]) -> str:
+    """The text of a conversation through the generation prompt, for people to read.
 
     Raises:
-        UserError: The chat template refuses a conversation.
+        UserError: The chat template refuses the conversation.
     """
-    return _apply_template(tokenizer, conversations, tokenize=False)
+    return str(_apply_template(tokenizer, [messages], tokenize=False)[0])
 
 
 def _apply_template(tokenizer: Any, conversations: Sequence[list[Message]], **options: bool) -> list[Any]:

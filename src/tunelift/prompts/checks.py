@@ -29,7 +29,8 @@ def check_prompts(
     places = {example.id: f"{example.source.file}:{example.source.row}" for example in examples}
     return [
         *_too_long(training, answering, style, places, context),
-        *_control_tokens(style.tokenizer, style, examples, places),
+        *_empty([*training, *(prompt for prompts in answering.values() for prompt in prompts)], places),
+        *_control_tokens(style, examples, places),
         *_stop_token(style.tokenizer, training, places),
         *_answers(style, examples, places),
     ]
@@ -61,11 +62,17 @@ def _too_long(
     return found
 
 
-def _control_tokens(
-    tokenizer: Any, style: PromptStyle, examples: list[Example], places: dict[str, str]
-) -> list[Finding]:
+def _empty(prompts: list[Prompt], places: dict[str, str]) -> list[Finding]:
+    ids = dict.fromkeys(prompt.example_id for prompt in prompts if prompt.supervised[:1] != (False,))
+    message = "prompts have no token before the answer; a model needs one to begin with"
+    return _finding(
+        "empty-prompt", "error", message, "fill in or leave out these rows, or add a description", ids, places
+    )
+
+
+def _control_tokens(style: PromptStyle, examples: list[Example], places: dict[str, str]) -> list[Finding]:
     texts = {example.id: question_text(style.task, example) + example.target for example in examples}
-    ids = [name for name, text in texts.items() if control_tokens_in(tokenizer, text)]
+    ids = [name for name, text in texts.items() if control_tokens_in(style.tokenizer, text)]
     message = "texts hold control tokens of the model; they are encoded as plain text"
     return _finding(
         "control-tokens-in-data", "warning", message, "look at these rows: are they scraped chats?", ids, places
@@ -86,7 +93,7 @@ def _answers(style: PromptStyle, examples: list[Example], places: dict[str, str]
     message = f"reference answers are longer than max_gen_toks ({limit}); the model could not give them"
     found = _finding("answer-cut-off", "warning", message, "raise generation_kwargs.max_gen_toks", ids, places)
     choices = sorted({choice for example in examples for choice in example.choices or ()})[:100]
-    sizes = {choice: len(ids) for choice, ids in zip(choices, completion_ids(style, choices), strict=True)}
+    sizes = dict(zip(choices, map(len, completion_ids(style, choices)), strict=True))
     if 0 in sizes.values():
         message = "a choice is empty; it has no token that could be answered or scored"
         found.append(Finding("empty-choice", "error", message, 1, "word every choice in doc_to_choice"))

@@ -65,9 +65,11 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         plan = plan_step(model, inputs, self.token_budget)
         with fused_adapters(model):
             share = step_loss(model, inputs, plan, backward, self._precision) / tokens
-        for weight in model.parameters():
-            if weight.grad is not None:
-                sum_over_ranks(weight.grad)
+        if self.args.world_size > 1:
+            for weight in model.parameters():
+                if weight.requires_grad:
+                    # All ranks take part, also one whose examples did not reach the weight.
+                    weight.grad = sum_over_ranks(torch.zeros_like(weight) if weight.grad is None else weight.grad)
         loss = sum_over_ranks(torch.tensor(share, device=self.args.device)).item()
         if not math.isfinite(loss):
             where = f"step {self.state.global_step + 1}"
