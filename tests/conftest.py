@@ -5,7 +5,7 @@ gemma_tokenizer session  that of bundled/gemma3-270m with our default chat templ
 smollm2         session  the whole of it in float32, loaded from the cache once: leave it as it is
 tiny_model      session  tiny_model(architecture, vocabulary=128, dtype=float32, trees=True): a fresh random two-layer
                          model, the same weights at every call, with or without the attention that takes trees; llama,
-                         qwen2, qwen3, gemma3_text (sliding window 32), gpt2
+                         qwen2, qwen3, gemma2 and gemma3_text (sliding window 32), gpt2
 tiny_folder     session  a folder with such a model and the real tokenizer, as a user would have one
 language_model  session  language_model(model, tokenizer): the two as the rest of the program takes them
 cache           test     an empty cache of the test's own; its folder

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tunelift.engine.answers import Stopping, answer_prompts
 from tunelift.engine.sampling import Sampling, sampler
 
-ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
+ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt2"]
 VOCABULARY = 64
 STOP = 2
 

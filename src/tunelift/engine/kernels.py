@@ -89,8 +89,8 @@ def attend_backward(
 
 
 def _has_kernel(queries: Tensor) -> bool:
-    """Whether the library's own kernel is the faster one; in half precision plain products are."""
-    fits = queries.device.type == "cpu" and queries.dtype in (torch.float32, torch.float64)
+    """Whether the library's own kernel is the faster one; in half precision, and for single queries, products are."""
+    fits = queries.device.type == "cpu" and queries.dtype in (torch.float32, torch.float64) and queries.shape[2] > 1
     return fits and _forward is not None and _backward is not None
 
 
