@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 from torch.overrides import TorchFunctionMode
 
-ROWS = 32
+ROWS = 16
 
 
 class FewRows(TorchFunctionMode):
