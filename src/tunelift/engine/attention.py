@@ -126,7 +126,7 @@ def _attend_rarely(
     window: int | None,
     softcap: float | None,
 ) -> Tensor:
-    """The same with what few models have: dropout of the weights, or a bound of the products."""
+    """Attention of one block with what few models have: dropout of the weights, or a bound of the products."""
     queries = grouped(take(query, block.queries), len(key)) * scale
     shape = queries.shape
     own_keys, own_values = (take(states, block.own).flatten(0, 1) for states in (key, value))
