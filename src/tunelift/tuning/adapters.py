@@ -1,7 +1,7 @@
 """The low-rank update of an adapter as one step of the gradient's graph.
 
-PEFT computes ``result + B(A(x)) * scale`` operation by operation, which reads and writes the wide result three times
-forward and twice backward. Here it is added in its place by one matrix product.
+PEFT computes ``result + B(A(x)) * scale`` operation by operation, and every operation makes a new wide result. Here one
+matrix product adds to the result in its place, which needs less memory and gives the same numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from peft.tuners.lora.layer import Linear, LoraVariant
+from peft.tuners.lora.layer import Linear
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -49,7 +49,9 @@ class LowRankUpdate(torch.autograd.Function):
         return gradient, x_gradient, first_gradient.to(first.dtype), second_gradient.to(second.dtype), None
 
 
-class _Fused(LoraVariant):  # type: ignore[misc]
+class _Fused:
+    """What PEFT calls in the place of its own update; it knows nothing of merging, which is not done meanwhile."""
+
     @staticmethod
     def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
         apply: Callable[..., Tensor] = LowRankUpdate.apply
