@@ -35,7 +35,7 @@ clean:
 
 $(READY): pyproject.toml constraints.txt Makefile
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[data,serve,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[data,serve,zh,ifeval,dev]'
 	$(BIN)/tunelift doctor --install bundled
 	touch $@
 

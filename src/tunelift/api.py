@@ -125,7 +125,7 @@ def compare(baseline: Evaluation, candidate: Evaluation, *, seed: int = 7) -> Co
     if first == second:
         first, second = f"{first} (baseline)", f"{second} (candidate)"
     samples = {first: baseline.samples, second: candidate.samples}
-    return compare_samples(samples, [(second, first)], baseline.task, seed)
+    return compare_samples(samples, [(second, first)], baseline.task, seed, candidate.metrics)
 
 
 def run(

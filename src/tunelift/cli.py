@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(verbs)
     _add_export(verbs)
     _add_serve(verbs)
+    _add_task(verbs)
+    _add_data(verbs)
     _add_doctor(verbs)
     return parser
 
@@ -178,7 +180,9 @@ def _tune(options: argparse.Namespace) -> None:
 def _add_evaluate(verbs: Any) -> None:
     parser = _verb(verbs, "evaluate", _evaluate, "answer the test items of a task with a model")
     parser.add_argument("--model", required=True, help="bundled/..., folder, .gguf file, run directory or hub id")
-    parser.add_argument("--tasks", required=True, help="task files, separated by commas")
+    parser.add_argument(
+        "--tasks", required=True, help="task files, folders of such, or builtin/general-en and -zh, separated by commas"
+    )
     parser.add_argument("--num_fewshot", type=_whole_number(0), help="demonstrations (default: the task's or 0)")
     parser.add_argument("--limit", type=_whole_number(1), help="a seeded random subset of the items")
     parser.add_argument("--output_path", type=Path, default=Path("results"), help="where results and samples go")
@@ -191,10 +195,11 @@ def _add_evaluate(verbs: Any) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     quiet_libraries()
     from tunelift.commands import evaluate_files
+    from tunelift.evaluation.suites import averages, task_files
 
     results = evaluate_files(
         options.model,
-        [Path(task.strip()) for task in options.tasks.split(",")],
+        [file for name in options.tasks.split(",") for file in task_files(name.strip())],
         shots=options.num_fewshot,
         limit=options.limit,
         folder=options.output_path,
@@ -205,6 +210,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     )
     for evaluation, record in results:
         print(json.dumps(record, ensure_ascii=False) if options.json else evaluation)
+    for average in averages([evaluation for evaluation, _ in results]) if not options.json else ():
+        print(average)
 
 
 def _add_compare(verbs: Any) -> None:
@@ -268,6 +275,56 @@ def _serve(options: argparse.Namespace) -> None:
     from tunelift.commands import serve
 
     serve(options.model, options.host, options.port, options.accept_terms)
+
+
+def _add_task(verbs: Any) -> None:
+    group = verbs.add_parser("task", help="task files", description="task files")
+    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser = _verb(actions, "new", _new_task, "write a commented task file to begin with", model=False)
+    parser.add_argument("type", help="type of the task; `tunelift task types` lists them")
+    parser.add_argument("--language", default="en", help="language of the task: en or zh")
+    parser.add_argument("--output", type=Path, help="the file to write (default: standard output)")
+    _verb(actions, "types", _task_types, "the ready types of tasks", model=False)
+
+
+def _new_task(options: argparse.Namespace) -> None:
+    from tunelift.core.files import write_text
+    from tunelift.data.starter import starter
+
+    text = starter(options.type, options.language)
+    if options.output is None:
+        print(text, end="")
+        return
+    if options.output.exists():
+        raise UserError(options.output, "exists already", "name another file, or remove it first")
+    write_text(options.output, text)
+    print(f"wrote {options.output}", file=sys.stderr)
+
+
+def _task_types(options: argparse.Namespace) -> None:
+    from tunelift.data.tasks import TYPES, task_types
+
+    for name in task_types():
+        about = (TYPES / f"{name}.yaml").read_text(encoding="utf-8").split("\n")[0]
+        print(f"{name:<24} {about.removeprefix('# ').partition('Field')[0].strip()}")
+
+
+def _add_data(verbs: Any) -> None:
+    group = verbs.add_parser("data", help="data files", description="data files")
+    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser = _verb(actions, "convert", _convert, "write a data file in another layout", model=False)
+    parser.add_argument("source", type=Path, help="the file or folder to read")
+    parser.add_argument("target", type=Path, help="the file to write; its ending says the container")
+    parser.add_argument("--to", required=True, help="layout of the target, for example messages or alpaca")
+    parser.add_argument("--from", dest="layout", help="layout of the source (default: recognised by its columns)")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON on standard output")
+
+
+def _convert(options: argparse.Namespace) -> None:
+    from tunelift.data.convert import convert_file
+
+    conversion = convert_file(options.source, options.target, options.to, options.layout)
+    print(json.dumps(conversion.to_dict(), ensure_ascii=False) if options.json else conversion)
 
 
 def _add_doctor(verbs: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from tunelift.api import evaluate
 from tunelift.core.files import read_json
 from tunelift.core.progress import say
-from tunelift.core.recipe import Recipe, load_recipe
+from tunelift.core.recipe import BASE, TUNED, Condition, Recipe, load_recipe
 from tunelift.core.records import Finding, Prompt, as_dict
 from tunelift.core.seeds import generator
 from tunelift.core.store import open_store, read_store
@@ -24,7 +24,16 @@ from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.pipeline import Plan, check, find_faults, has_tuned, make_plan, prepare, record_facts, tune, tuning_report
+from tunelift.pipeline import (
+    Plan,
+    check,
+    conditions_of,
+    find_faults,
+    prepare,
+    record_facts,
+    tune,
+    tuning_report,
+)
 from tunelift.prompts.build import PromptStyle, build_prompts, completion_ids, stop_strings
 from tunelift.tuning.tune import check_tunable, tuning_plan
 
@@ -64,17 +73,18 @@ def check_only(recipe: Recipe, accept_terms: bool = False) -> Checked:
     Raises:
         UserError: A finding makes the run meaningless.
     """
-    plan, base = prepare(recipe, accept_terms)
+    plan = prepare(recipe, accept_terms)
     findings = find_faults(plan)
     refuse_errors(findings, recipe.task)
-    if has_tuned(recipe):
-        check_tunable(plan.training, plan.validation)
-    savings = dict.fromkeys(("training", *plan.prompts), 1.0)
-    if takes_trees(base.model):
-        savings = {"training": _tuning_saving(base.model, plan.training, recipe.tune.batch_size, recipe.seed)}
-        savings |= {name: _answering_saving(prompts) for name, prompts in plan.prompts.items()}
-    prompts = {"training": plan.training, **plan.prompts}
-    return Checked(plan.data.counts, findings, plan.style, plan.training[:3], prompts, savings)
+    own = plan.own
+    if own.tuned:
+        check_tunable(own.training, own.validation)
+    savings = dict.fromkeys(("training", *own.prompts), 1.0)
+    if takes_trees(own.base.model):
+        savings = {"training": _tuning_saving(own.base.model, own.training, recipe.tune.batch_size, recipe.seed)}
+        savings |= {name: _answering_saving(prompts) for name, prompts in own.prompts.items()}
+    prompts = {"training": own.training, **own.prompts}
+    return Checked(plan.data.counts, findings, own.style, own.training[:3], prompts, savings)
 
 
 def _tuning_saving(model: Any, prompts: list[Prompt], batch_size: int, seed: int) -> float:
@@ -96,11 +106,11 @@ def _answering_saving(prompts: Sequence[Prompt]) -> float:
 def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[str, Any]:
     """Check and tuning of `run` alone; returns what `TuningReport` holds."""
     with open_store(folder) as store:
-        plan, base = prepare(recipe, accept_terms)
+        plan = prepare(recipe, accept_terms)
         check(store, plan)
-        record_facts(store, plan, base)
-        tune(store, plan, base)
-        return tuning_report(store) or {}
+        record_facts(store, plan)
+        tune(store, plan.own, recipe.seed)
+        return tuning_report(folder) or {}
 
 
 def export(folder: Path, target: Path, accept_terms: bool = False) -> ExportCheck:
@@ -112,9 +122,9 @@ def export(folder: Path, target: Path, accept_terms: bool = False) -> ExportChec
         accept_terms: The user accepts the terms of use of a bundled model that has such.
     """
     plan = read_plan(folder, accept_terms)
-    items = plan.items[:EXPORT_ITEMS]
-    prompts = [prompt.token_ids for prompt in build_prompts(plan.style, items, [()] * len(items))]
-    choices = [completion_ids(plan.style, item.choices or ()) for item in items]
+    items, style = plan.items[:EXPORT_ITEMS], plan.own.style
+    prompts = [prompt.token_ids for prompt in build_prompts(style, items, [()] * len(items))]
+    choices = [completion_ids(style, item.choices or ()) for item in items]
     return export_merged(str(folder), target, prompts, choices, plan.task.generation_kwargs.max_gen_toks, accept_terms)
 
 
@@ -145,8 +155,12 @@ def read_plan(folder: Path, accept_terms: bool = False) -> Plan:
     """The plan of a finished run."""
     read_store(folder).files("tune")
     recipe = load_recipe(folder / "recipe.yaml")
-    task = load_task(recipe.task)
-    return make_plan(recipe, task, load_model(recipe.model, recipe.tune.precision, accept_terms))
+    return prepare(recipe.model_copy(update={"systems": {}, "conditions": _of_own_model(recipe)}), accept_terms)
+
+
+def _of_own_model(recipe: Recipe) -> dict[str, Condition]:
+    """The conditions that ask the recipe's own model."""
+    return {name: recipe.conditions[name] for name in conditions_of(recipe, BASE, TUNED)}
 
 
 def evaluate_files(

@@ -21,16 +21,27 @@ from tunelift.core import hardware
 from tunelift.core.cache import cache_folder
 from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
 from tunelift.core.progress import say
-from tunelift.core.recipe import Condition, Recipe, dump_recipe
+from tunelift.core.recipe import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED, Condition, Recipe, Tune, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import check_examples, refuse_errors
 from tunelift.data.examples import LoadedTask, draw_positions, load_examples
 from tunelift.data.tasks import Task, dump_task, load_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
-from tunelift.evaluation.baselines import fit_majority, fit_tfidf
+from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
+from tunelift.evaluation.heads import (
+    HeadSystem,
+    evaluate_head,
+    head_hash,
+    head_system,
+    tune_head_system,
+)
+from tunelift.evaluation.metrics.metric import Metric
+from tunelift.evaluation.metrics.table import make_metrics
+from tunelift.evaluation.parsing.answers import check_references, check_scoring
 from tunelift.evaluation.results import read_samples, write_evaluation
+from tunelift.heads.model import load_head
 from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompts
 from tunelift.prompts.checks import check_prompts
@@ -43,8 +54,35 @@ from tunelift.tuning.tune import check_tunable, tune_model
 
 
 @dataclass(frozen=True, slots=True)
+class LanguageSystem:
+    """A language model of a run, untuned and tuned.
+
+    Attributes:
+        name: Of the system in the recipe; empty for the recipe's own model.
+        base: The untuned model.
+        style: How its prompts are rendered.
+        settings: How it is tuned, where a condition asks the tuned model.
+        training: Prompts with answers to tune on.
+        validation: The same for measuring the loss.
+        prompts: The prompts of every condition that asks one of the two.
+        untuned: The conditions that ask the untuned model.
+        tuned: The conditions that ask the tuned model.
+    """
+
+    name: str
+    base: LanguageModel
+    style: PromptStyle
+    settings: Tune
+    training: list[Prompt]
+    validation: list[Prompt]
+    prompts: dict[str, list[Prompt]]
+    untuned: list[str]
+    tuned: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run works on, once recipe, data and tokenizer are read.
+    """What a run works on, once recipe, data and tokenizers are read.
 
     Attributes:
         recipe: The recipe.
@@ -52,11 +90,9 @@ class Plan:
         data: The examples of the task.
         positions: Which items of the test split are asked, the same for every condition.
         items: These items.
-        style: How prompts are rendered.
-        training: Prompts with answers to tune on.
-        validation: The same for measuring the loss.
-        prompts: The prompts of every condition that asks a language model.
-        context: The longest sequence that the model takes.
+        metrics: The metrics of the task, the headline first.
+        models: The recipe's own model first, then the further language models.
+        heads: The models with a head.
     """
 
     recipe: Recipe
@@ -64,11 +100,14 @@ class Plan:
     data: LoadedTask
     positions: list[int]
     items: list[Example]
-    style: PromptStyle
-    training: list[Prompt]
-    validation: list[Prompt]
-    prompts: dict[str, list[Prompt]]
-    context: int
+    metrics: list[Metric]
+    models: list[LanguageSystem]
+    heads: list[HeadSystem]
+
+    @property
+    def own(self) -> LanguageSystem:
+        """The recipe's own model."""
+        return self.models[0]
 
 
 def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
@@ -86,80 +125,120 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         UserError: The user has to change something: recipe, data, model or machine.
     """
     with open_store(folder) as store:
-        plan, base = prepare(recipe, accept_terms)
+        plan = prepare(recipe, accept_terms)
         findings = check(store, plan)
-        record_facts(store, plan, base)
-        for name, condition in recipe.conditions.items():
-            if condition.system in ("majority", "tfidf"):
-                answer_classically(store, plan, name, condition)
-        for name, condition in recipe.conditions.items():
-            if condition.system == "base":
-                answer(store, plan, name, condition, base)
-        if has_tuned(recipe):
-            tune(store, plan, base)
-            tuned = load_tuned(base, folder / "model", recipe.tune.precision, accept_terms)
-            for name, condition in recipe.conditions.items():
-                if condition.system == "tuned":
-                    answer(store, plan, name, condition, tuned)
+        record_facts(store, plan)
+        for name in conditions_of(recipe, *CLASSICAL):
+            answer_classically(store, plan, name)
+        for system in plan.models:
+            for name in system.untuned:
+                answer(store, plan, system, name, system.base)
+            if system.tuned:
+                tune(store, system, recipe.seed)
+                model = tuned(store, system, accept_terms)
+                for name in system.tuned:
+                    answer(store, plan, system, name, model)
+        for head in plan.heads:
+            tune_with_head(store, plan, head)
+            answer_with_head(store, plan, head)
         samples = {name: condition_samples(store, name) for name in recipe.conditions}
         comparison = compare_conditions(store, plan, samples)
         diagnosis = diagnose_errors(store, plan, samples, comparison)
         return report(store, plan, findings, samples, comparison, diagnosis)
 
 
+def conditions_of(recipe: Recipe, *systems: str) -> list[str]:
+    """The conditions that ask one of these systems."""
+    return [name for name, condition in recipe.conditions.items() if condition.system in systems]
+
+
 def has_tuned(recipe: Recipe) -> bool:
     """Whether any condition asks for the tuned model."""
-    return any(condition.system == "tuned" for condition in recipe.conditions.values())
+    return bool(conditions_of(recipe, TUNED))
 
 
-def prepare(recipe: Recipe, accept_terms: bool) -> tuple[Plan, LanguageModel]:
-    """Read task, model and data; the model is the untuned one."""
+def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
+    """Read task, data and models, draw the test items, and render every prompt of the run."""
     task = load_task(recipe.task)
-    base = load_model(recipe.model, recipe.tune.precision, accept_terms)
-    return make_plan(recipe, task, base), base
-
-
-def make_plan(recipe: Recipe, task: Task, base: LanguageModel) -> Plan:
-    """Read the data of the task, draw the test items, and render every prompt of the run."""
+    if recipe.data:
+        task = task.model_copy(update={"dataset_path": recipe.data})
+    metrics = make_metrics(task, recipe.evaluate.allow_execution)
+    own = load_model(recipe.model, recipe.tune.precision, accept_terms)
     data = load_examples(task, cache_folder() / "splits")
     positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
-    items = [data.splits.test[position] for position in positions]
-    style = PromptStyle(task, base.tokenizer, chat=task.render == "chat")
+    plan = Plan(recipe, task, data, positions, [data.splits.test[at] for at in positions], metrics, [], [])
+    asking = [conditions_of(recipe, BASE), conditions_of(recipe, TUNED)]
+    plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
+    for name, system in recipe.systems.items():
+        asked = conditions_of(recipe, name)
+        if system.head is not None and asked:
+            head = head_system(name, system, task, data, plan.items, recipe.model, accept_terms)
+            plan.heads.append(head)
+        elif asked:
+            settings = system.tune or recipe.tune
+            base = load_model(system.model or recipe.model, settings.precision, accept_terms)
+            asking = [[], asked] if system.tune else [asked, []]
+            plan.models.append(language_system(plan, name, base, settings, *asking))
+    return plan
+
+
+def language_system(
+    plan: Plan, name: str, base: LanguageModel, settings: Tune, untuned: list[str], tuned: list[str]
+) -> LanguageSystem:
+    """A language model with every prompt that it is tuned on and asked."""
+    splits, seed = plan.data.splits, plan.recipe.seed
+    style = PromptStyle(plan.task, base.tokenizer, chat=plan.task.render == "chat")
     prompts = {
-        name: answer_prompts(style, condition.prompting, items, data.splits.train, recipe.seed)
-        for name, condition in recipe.conditions.items()
-        if condition.system in ("base", "tuned")
+        condition: answer_prompts(style, plan.recipe.conditions[condition].prompting, plan.items, splits.train, seed)
+        for condition in [*untuned, *tuned]
     }
-    training = training_prompts(style, data.splits.train)
-    validation = training_prompts(style, data.splits.validation)
-    return Plan(recipe, task, data, positions, items, style, training, validation, prompts, base.context)
+    training, validation = (training_prompts(style, part) for part in (splits.train, splits.validation))
+    return LanguageSystem(name, base, style, settings, training, validation, prompts, untuned, tuned)
 
 
-def record_facts(store: RunStore, plan: Plan, base: LanguageModel) -> None:
+def system_folder(store: RunStore, system: LanguageSystem | HeadSystem) -> Path:
+    """Where the tuned model of a system stands."""
+    return store.folder / "systems" / system.name if system.name else store.folder
+
+
+def record_facts(store: RunStore, plan: Plan) -> None:
     """Enter into the run directory what the run depends on; results that depended on something else are outdated."""
-    model = Path(plan.recipe.model)
-    paths = {"task": "task.yaml", "model": str(model.resolve()) if model.exists() else plan.recipe.model}
-    texts = {
-        "task.yaml": dump_task(plan.task),
-        "recipe.yaml": dump_recipe(plan.recipe.model_copy(update=paths)),
+    recipe, base = plan.recipe, plan.own.base
+    names = {name: system.model for name, system in recipe.systems.items() if system.model}
+    systems = {
+        name: system.model_copy(update={"model": _absolute(names[name])}) if name in names else system
+        for name, system in recipe.systems.items()
     }
+    data = recipe.data and _absolute(recipe.data)
+    paths = {"task": "task.yaml", "model": _absolute(recipe.model), "data": data, "systems": systems}
+    texts = {"task.yaml": dump_task(plan.task), "recipe.yaml": dump_recipe(recipe.model_copy(update=paths))}
     files = [store.folder / name for name in texts]
     if any(not file.is_file() or file.read_text(encoding="utf-8") != texts[file.name] for file in files):
         gone = {name for name in store.record["stages"] if name.startswith("conditions/")}
-        gone -= {f"conditions/{name}" for name in plan.recipe.conditions}
+        gone -= {f"conditions/{name}" for name in recipe.conditions}
+        gone |= {name for name in store.record["stages"] if name.startswith("tune/")}
+        gone -= {f"tune/{name}" for name in recipe.systems}
         store.forget([*gone, "comparison", "diagnosis", "report"])
     for file in files:
         write_text(file, texts[file.name])
     packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")
+    others: dict[str, Any] = {system.name: system.base for system in plan.models[1:]}
+    others |= {system.name: system.base for system in plan.heads}
     store.update(
-        seed=plan.recipe.seed,
+        seed=recipe.seed,
         versions={"tunelift": __version__, **{package: version(package) for package in packages}},
         hardware=hardware.describe(),
         model={"name": base.name, "sha256": base.fingerprint},
+        systems={name: {"name": model.name, "sha256": model.fingerprint} for name, model in others.items()},
         data={"sha256": plan.data.hash, "counts": plan.data.counts},
         chat_template_sha256=content_hash(base.tokenizer.chat_template),
         determinism=determinism(),
     )
+
+
+def _absolute(model: str) -> str:
+    path = Path(model)
+    return str(path.resolve()) if path.exists() else model
 
 
 def determinism() -> dict[str, list[str]]:
@@ -175,11 +254,12 @@ def find_faults(plan: Plan) -> list[Finding]:
     """Look at data and prompts before anything expensive happens."""
     splits = replace(plan.data.splits, test=plan.items)
     examples = [*splits.train, *splits.validation, *splits.test]
-    return [
-        *plan.data.findings,
-        *check_examples(splits, plan.task),
-        *check_prompts(plan.style, examples, plan.training + plan.validation, plan.prompts, plan.context),
-    ]
+    found = [*plan.data.findings, *check_examples(splits, plan.task)]
+    found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
+    for system in plan.models:
+        training = system.training + system.validation if system.tuned or not system.name else []
+        found += check_prompts(system.style, examples, training, system.prompts, system.base.context)
+    return [*found, *(finding for head in plan.heads for finding in head.findings)]
 
 
 def check(store: RunStore, plan: Plan) -> list[Finding]:
@@ -192,8 +272,9 @@ def check(store: RunStore, plan: Plan) -> list[Finding]:
     findings = find_faults(plan)
     content = {"counts": plan.data.counts, "findings": [as_dict(finding) for finding in findings]}
     refuse_errors(findings, plan.recipe.task)
-    if has_tuned(plan.recipe):
-        check_tunable(plan.training, plan.validation)
+    for system in plan.models:
+        if system.tuned:
+            check_tunable(system.training, system.validation)
 
     def work() -> list[Path]:
         write_json(path, content)
@@ -206,50 +287,92 @@ def check(store: RunStore, plan: Plan) -> list[Finding]:
     return findings
 
 
-def answer_classically(store: RunStore, plan: Plan, name: str, condition: Condition) -> None:
+def answer_classically(store: RunStore, plan: Plan, name: str) -> None:
     """Answer the items with a baseline that knows nothing of language models."""
-    splits = plan.data.splits
+    splits, condition = plan.data.splits, plan.recipe.conditions[name]
 
     def work() -> list[Path]:
         train, validation, items = (_questions(plan, part) for part in (splits.train, splits.validation, plan.items))
         targets = [example.target for example in splits.train]
         if condition.system == "majority":
             predict = fit_majority(targets)
+        elif plan.task.doc_to_choice is None:
+            predict = fit_nearest(train, targets, plan.task.language)
         else:
             held_out = (validation, [example.target for example in splits.validation])
             predict = fit_tfidf(train, targets, held_out, plan.task.language, plan.recipe.seed)
-        evaluation = evaluate_predictor(predict, plan.task, splits.test, plan.positions, items, name)
-        return _write(store, plan, evaluation, condition)
+        allowed = plan.recipe.evaluate.allow_execution
+        evaluation = evaluate_predictor(predict, plan.task, splits.test, plan.positions, items, name, allowed)
+        return _write(store, plan, evaluation, None)
 
     store.stage(f"conditions/{name}", [*_asked(plan), condition.model_dump(), plan.recipe.seed], work)
 
 
-def answer(store: RunStore, plan: Plan, name: str, condition: Condition, model: LanguageModel) -> None:
+def answer(store: RunStore, plan: Plan, system: LanguageSystem, name: str, model: LanguageModel) -> None:
     """Answer the items with a language model."""
-    test = plan.data.splits.test
+    prompts, style = system.prompts[name], system.style
 
     def work() -> list[Path]:
-        evaluation = evaluate_model(model, plan.style, test, plan.positions, plan.prompts[name], name)
-        return _write(store, plan, evaluation, condition)
+        allowed = plan.recipe.evaluate.allow_execution
+        evaluation = evaluate_model(model, style, plan.data.splits.test, plan.positions, prompts, name, allowed)
+        return _write(store, plan, evaluation, style.tokenizer.chat_template if style.chat else None)
 
-    computed = [model.fingerprint, str(model.model.dtype), plan.style.tokenizer.chat_template]
-    store.stage(f"conditions/{name}", [*_asked(plan), *computed, prompts_hash(plan.prompts[name])], work)
+    computed = [model.fingerprint, str(model.model.dtype), style.tokenizer.chat_template]
+    store.stage(f"conditions/{name}", [*_asked(plan), *computed, prompts_hash(prompts)], work)
 
 
-def tune(store: RunStore, plan: Plan, base: LanguageModel) -> None:
-    """Tune the base model."""
-    recipe = plan.recipe
+def tune(store: RunStore, system: LanguageSystem, seed: int) -> None:
+    """Tune a language model."""
+    folder = system_folder(store, system)
 
     def work() -> list[Path]:
-        tune_model(base, plan.training, plan.validation, recipe.tune, recipe.seed, store.folder)
-        written = [file for file in (store.folder / "model").rglob("*") if file.is_file() and file.name != "README.md"]
-        return [store.folder / "log.jsonl", *written]
+        tune_model(system.base, system.training, system.validation, system.settings, seed, folder)
+        return tuned_files(folder)
 
-    prompts = [prompts_hash(plan.training), prompts_hash(plan.validation)]
-    settings = recipe.tune.model_dump(exclude={"checkpoint_steps"})
-    inputs = [__version__, base.fingerprint, str(base.model.dtype), prompts, settings, recipe.seed]
-    store.stage("tune", inputs, work)
-    remove_checkpoints(store.folder)
+    prompts = [prompts_hash(system.training), prompts_hash(system.validation)]
+    settings = system.settings.model_dump(exclude={"checkpoint_steps"})
+    inputs = [__version__, system.base.fingerprint, str(system.base.model.dtype), prompts, settings, seed]
+    store.stage(f"tune/{system.name}" if system.name else "tune", inputs, work)
+    remove_checkpoints(folder)
+
+
+def tuned(store: RunStore, system: LanguageSystem, accept_terms: bool) -> LanguageModel:
+    """The tuned model of a system."""
+    folder = system_folder(store, system) / "model"
+    return load_tuned(system.base, folder, system.settings.precision, accept_terms)
+
+
+def tuned_files(folder: Path) -> list[Path]:
+    """What tuning has written, besides the model card."""
+    written = [file for file in (folder / "model").rglob("*") if file.is_file() and file.name != "README.md"]
+    return [folder / "log.jsonl", *written]
+
+
+def tune_with_head(store: RunStore, plan: Plan, system: HeadSystem) -> None:
+    """Tune a model with a head."""
+    folder = system_folder(store, system)
+
+    def work() -> list[Path]:
+        tune_head_system(system, plan.recipe.seed, folder)
+        return tuned_files(folder)
+
+    store.stage(f"tune/{system.name}", [__version__, *head_hash(system), plan.recipe.seed], work)
+    remove_checkpoints(folder)
+
+
+def answer_with_head(store: RunStore, plan: Plan, system: HeadSystem) -> None:
+    """Answer the items with a tuned model with a head, once for every condition that asks it."""
+    model = None
+    for name in conditions_of(plan.recipe, system.name):
+
+        def work(name: str = name) -> list[Path]:
+            nonlocal model
+            model = model or load_head(system_folder(store, system) / "model", system.settings.precision, True)
+            evaluation = evaluate_head(model, system, plan.task, plan.data.splits.test, plan.positions, name)
+            return _write(store, plan, evaluation, None)
+
+        tuned = [file_hash(file) for file in store.files(f"tune/{system.name}") if file.suffix == ".safetensors"]
+        store.stage(f"conditions/{name}", [*_asked(plan), *head_hash(system), tuned], work)
 
 
 def condition_samples(store: RunStore, name: str) -> list[Sample]:
@@ -260,11 +383,11 @@ def condition_samples(store: RunStore, name: str) -> list[Sample]:
 def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> Comparison:
     """Compare all conditions on their identical items."""
     path = store.folder / "comparison.json"
-    systems = {name: condition.system for name, condition in plan.recipe.conditions.items()}
+    systems = {name: _kind(plan.recipe, condition) for name, condition in plan.recipe.conditions.items()}
 
     def work() -> list[Path]:
-        planned = planned_contrasts(plan.recipe.conditions)
-        comparison = compare(samples, planned, plan.task.task, plan.recipe.seed, systems=systems)
+        planned = planned_contrasts(plan.recipe.conditions, systems)
+        comparison = compare(samples, planned, plan.task.task, plan.recipe.seed, plan.metrics, systems)
         write_json(path, comparison.to_dict())
         return [path]
 
@@ -272,23 +395,38 @@ def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Samp
     return Comparison.from_dict(read_json(path))
 
 
-def planned_contrasts(conditions: dict[str, Condition]) -> list[tuple[str, str]]:
-    """What is compared with what: tuned with everything else, then few-shot with zero-shot (elicitation)."""
-    by_system = {
-        system: [name for name, condition in conditions.items() if condition.system == system]
-        for system in ("tuned", "base", "tfidf", "majority")
-    }
-    others = by_system["base"] + by_system["tfidf"] + by_system["majority"]
-    shots = {name: conditions[name].prompting.shots for name in by_system["base"]}
-    elicitation = [(few, zero) for few in shots for zero in shots if shots[few] > 0 and shots[zero] == 0]
-    return [(tuned, other) for tuned in by_system["tuned"] for other in others] + elicitation
+def _kind(recipe: Recipe, condition: Condition) -> str:
+    """What a condition is in a comparison: tuned, base, or a classical baseline."""
+    if condition.system in BUILT_IN_SYSTEMS:
+        return condition.system
+    return TUNED if recipe.system(condition.system).tune else BASE
+
+
+def planned_contrasts(conditions: dict[str, Condition], kinds: dict[str, str]) -> list[tuple[str, str]]:
+    """What is compared with what.
+
+    Every tuned condition with all that is not tuned, tuned conditions with each other, then few-shot with zero-shot of
+    the same system (elicitation).
+    """
+    order = (TUNED, BASE, "tfidf", "majority")
+    by_kind = {kind: [name for name in conditions if kinds[name] == kind] for kind in order}
+    tuned, others = by_kind[TUNED], by_kind[BASE] + by_kind["tfidf"] + by_kind["majority"]
+    shots = {name: conditions[name].prompting.shots for name in by_kind[BASE]}
+    elicitation = [
+        (few, zero)
+        for few in shots
+        for zero in shots
+        if shots[few] > 0 and shots[zero] == 0 and conditions[few].system == conditions[zero].system
+    ]
+    among = [(later, earlier) for at, later in enumerate(tuned) for earlier in tuned[:at]]
+    return [(name, other) for name in tuned for other in others] + among + elicitation
 
 
 def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:
     """Say where the last condition still fails, and what follows for the next round."""
     path = store.folder / "diagnosis.json"
     train_counts = dict(Counter(example.target for example in plan.data.splits.train))
-    tuning = tuning_report(store) if has_tuned(plan.recipe) else None
+    tuning = studied_tuning(store, plan)
 
     def work() -> list[Path]:
         write_json(path, diagnose(samples, comparison, tuning, train_counts).to_dict())
@@ -315,7 +453,7 @@ def report(
         comparison=comparison,
         diagnosis=diagnosis,
         findings=findings,
-        tuning=tuning_report(store) if has_tuned(plan.recipe) else None,
+        tuning=studied_tuning(store, plan),
         seconds_per_1000={name: _seconds_per_1000(store, name) for name in samples},
         samples=samples,
         facts=store.record | {"recipe": dump_recipe(plan.recipe)},
@@ -328,7 +466,7 @@ def report(
             "report.md": render_markdown(result),
             "summary.txt": summary_text(result) + "\n",
         }
-        if result.tuning:
+        if has_tuned(plan.recipe):
             library = "peft" if plan.recipe.tune.method.lora else "transformers"
             pages["model/README.md"] = model_card(result, plan.recipe.model, library, [plan.task.language])
         for name, text in pages.items():
@@ -341,9 +479,18 @@ def report(
     return result
 
 
-def tuning_report(store: RunStore) -> dict[str, Any] | None:
-    """What tuning did, where the run has tuned."""
-    path = store.folder / "model" / "tuning.json"
+def studied_tuning(store: RunStore, plan: Plan) -> dict[str, Any] | None:
+    """What tuning of the first tuned condition did, the one that is diagnosed; None where nothing was tuned."""
+    for condition in plan.recipe.conditions.values():
+        if _kind(plan.recipe, condition) == TUNED:
+            own = condition.system == TUNED
+            return tuning_report(store.folder if own else store.folder / "systems" / condition.system)
+    return None
+
+
+def tuning_report(folder: Path) -> dict[str, Any] | None:
+    """What tuning did, where it has been done."""
+    path = folder / "model" / "tuning.json"
     return read_json(path) if path.is_file() else None
 
 
@@ -372,15 +519,15 @@ def _asked(plan: Plan) -> list[Any]:
     return [__version__, dump_task(plan.task), plan.data.hash, [example.id for example in plan.items]]
 
 
-def _write(store: RunStore, plan: Plan, evaluation: Evaluation, condition: Condition) -> list[Path]:
+def _write(store: RunStore, plan: Plan, evaluation: Evaluation, chat_template: str | None) -> list[Path]:
     folder = store.folder / "conditions" / evaluation.condition
     recorded = store.record["stages"].get(f"conditions/{evaluation.condition}", {"files": {}})["files"]
     for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
         if file.relative_to(store.folder).as_posix() not in recorded:
             file.unlink()  # left by a run that was killed before it could enter it
-    asked = evaluation.condition in plan.prompts and plan.style.chat
     facts: dict[str, Any] = {
         "config": {"seed": plan.recipe.seed, "limit": plan.recipe.limit},
-        "chat_template": plan.style.tokenizer.chat_template if asked else None,
+        "chat_template": chat_template,
     }
-    return write_evaluation(evaluation, plan.task, condition.prompting.shots, folder, facts)
+    shots = plan.recipe.conditions[evaluation.condition].prompting.shots
+    return write_evaluation(evaluation, plan.task, shots, folder, facts)

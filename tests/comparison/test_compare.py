@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
-from tunelift.comparison.compare import compare
+from tunelift.comparison.compare import compare, known_metric
 from tunelift.core.errors import UserError
 from tunelift.core.records import Sample
 from tunelift.statistics.intervals import wilson
@@ -139,7 +139,7 @@ def test_another_metric_has_neither_split_nor_balance() -> None:
         name: [replace(sample, metrics={**sample.metrics, "f1": generator.random()}) for sample in samples]
         for name, samples in (("base", BASE), ("tuned", TUNED))
     }
-    (contrast,) = compare(conditions, CONTRAST, "t", 1, metric="f1").contrasts
+    (contrast,) = compare(conditions, CONTRAST, "t", 1, [known_metric("f1", conditions["base"])]).contrasts
     assert contrast.result.method == "paired t-test"
     assert (contrast.balanced, contrast.ability_gain) == (None, None)
 

@@ -83,7 +83,10 @@ def test_without_conditions_all_built_in_ones_are_run(tmp_path: Path) -> None:
             ':6: unknown key "conditions.x.promptin" - did you mean "prompting"?',
         ),
         ("conditions:\n  tuned: {}\n  few-shots: {}\n", ':5: "conditions.few-shots" is not a built-in condition - did'),
-        ("conditions:\n  x:\n    system: bas\n", ":5: \"conditions.x.system\" is 'bas', but input should be 'maj"),
+        (
+            "conditions:\n  x:\n    system: bas\n",
+            ':5: "conditions.x.system" is "bas", a system that there is not - did you mean "base"?',
+        ),
         ("conditions:\n  few-shot:\n    shots: -1\n", ':5: "conditions.few-shot.shots" is -1, but'),
         ("conditions:\n  few-shot:\n    select: best\n", ":5: \"conditions.few-shot.select\" is 'best', but"),
         ("conditions:\n  few-shot: {prompting: 4}\n", ':4: "conditions.few-shot.prompting" is 4, but'),
@@ -113,7 +116,7 @@ def test_without_conditions_all_built_in_ones_are_run(tmp_path: Path) -> None:
         ("tune:\n  warmup: 1\n", ':4: "tune.warmup" is 1, but input should be less than 1'),
         ("tune: {method: {lora: {target_modules: 5}}}\n", ':3: "tune.method.lora.target_modules" is 5, but'),
         ("limit: 0\n", ':3: "limit" is 0, but input should be greater than 0'),
-        ("epochs: 2\n", ':3: unknown key "epochs" - valid here: conditions, limit'),
+        ("epochs: 2\n", ':3: unknown key "epochs" - valid here: conditions, data, evaluate, limit'),
         ("seed: now\n", ":3: \"seed\" is 'now', but input should be a valid integer"),
     ],
 )
@@ -228,8 +231,32 @@ def test_a_dumped_recipe_is_loaded_as_it_was(tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("recipe", sorted(Path(__file__).parents[2].glob("examples/*/recipe.yaml")), ids=str)
 def test_the_examples_are_valid(recipe: Path) -> None:
-    assert load_recipe(recipe).conditions["tuned"].system == "tuned"
+    loaded = load_recipe(recipe)
+    assert any(loaded.system(condition.system).tune for condition in loaded.conditions.values())
 
 
 def test_the_fixture_is_a_valid_recipe(recipe_file: Callable[..., Path]) -> None:
     assert load_recipe(recipe_file(limit=3)).limit == 3
+
+
+SYSTEMS = """
+systems:
+  other: {model: bundled/gemma3-270m}
+  slow: {tune: {learning_rate: 1.0e-5}}
+  head: {model: bundled/minilm-l6, head: {}}
+conditions:
+  zero-shot: {}
+  other: {system: other, prompting: {shots: 2}}
+  slow: {system: slow}
+  head: {system: head}
+tune: {epochs: 5, batch_size: 4}
+"""
+
+
+def test_a_system_takes_what_it_does_not_say_from_the_recipe(tmp_path: Path) -> None:
+    recipe = load(tmp_path, SYSTEMS)
+    assert (recipe.system("other").tune, recipe.system("base").tune) == (None, None)
+    assert recipe.system("tuned").tune == recipe.tune
+    assert recipe.system("slow").tune == recipe.tune.model_copy(update={"learning_rate": 1e-5})
+    assert recipe.system("head").tune == recipe.tune  # a head is tuned in any case
+    assert load(tmp_path, dump_recipe(recipe).split("\n", 2)[2]) == recipe

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
-from tunelift.core.templating import needed_fields, render, render_list, used_fields
+from tunelift.core.templating import evaluate, needed_fields, render, render_list, used_fields
 
 FIELDS = {"text": "hello", "label": 1, "names": ["a", "b"], "more": {"inner": "x"}, "nothing": None}
 
@@ -172,3 +172,35 @@ def test_fields_of_a_template(template: str, used: set[str], needed: set[str]) -
 def test_fields_of_a_malformed_template(template: str) -> None:
     with pytest.raises(UserError, match=r"^here: the template cannot be rendered: "):
         needed_fields(template, "here")
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("a", [1, {"b": "x"}]),
+        ("a[1].b", "x"),
+        ("'v: ' ~ a[0]", "v: 1"),
+        ("a | length > 1", True),
+        ("{'x': 1}[a[1].b]", 1),
+        ("none", None),
+    ],
+)
+def test_an_expression_has_a_value_and_not_a_text(expression: str, value: object) -> None:
+    assert evaluate(expression, {"a": [1, {"b": "x"}]}, "task") == value
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("b", "a field that is not there .*'b' is undefined"),
+        ("a.c.d", "a field that is not there"),
+        ("a +", "cannot be rendered"),
+        ("a.__class__.__mro__", "."),
+        ("'x' * 1000000000", "only between numbers"),
+        ("a.append(2)", "."),
+        ("range(100000) | list", "limited to 1000"),
+    ],
+)
+def test_a_wrong_expression_is_explained(expression: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        evaluate(expression, {"a": [1]}, "task")

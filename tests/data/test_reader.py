@@ -105,9 +105,9 @@ def test_what_is_not_a_list_of_choices(options):
         ),
         ([{"q": "1", "a": None}], {}, r':1: doc_to_target: field "a" is empty \(null\)'),
         (
-            [{"q": "1", "a": ["x"]}],
+            [{"q": "1", "a": [["x"]]}],
             {"doc_to_target": "a"},
-            r':1: doc_to_target: field "a" holds not one text but \["x"\]',
+            r':1: doc_to_target: field "a" holds not one text but \[\["x"\]\]',
         ),
         ([{"q": "1", "a": ["x"]}], {}, r':1: doc_to_target: field "a" holds not one text but \["x"\]'),
         ([{"q": "1", "a": "x"}], {"group_by": "b"}, r':1: group_by: field "b" is missing'),
@@ -214,3 +214,9 @@ def test_content_has_no_words_of_the_template():
     for template, content in (("Sentiment of: {{q}}?", " short "), ("q", "short")):
         reader = make_reader(Task(task="t", dataset_path="x", doc_to_text=template, doc_to_target="q"), rows)
         assert reader.content(rows[0]) == content
+
+
+def test_a_field_that_holds_several_right_answers_gives_them_all():
+    first, second = read([{"q": "1", "a": ["x", "y", "x"]}, {"q": "2", "a": ["z"]}], doc_to_target="a")
+    assert (first.target, first.others) == ("x", ("y",))
+    assert (second.target, second.others) == ("z", ())

@@ -18,10 +18,10 @@ LARGEST_DIFFERENCE = 1e-3
 
 def learning_curve(examples: int, folder: Path, trees: bool) -> list[float]:
     recipe = load_recipe(DEMO, ["tune.precision=float32", "tune.epochs=1"])
-    plan, base = prepare(recipe, accept_terms=False)
+    own = prepare(recipe, accept_terms=False).own
     if not trees:
-        base.model.set_attn_implementation(PLAIN)
-    report = tune_model(base, plan.training[:examples], plan.validation[:4], recipe.tune, recipe.seed, folder)
+        own.base.model.set_attn_implementation(PLAIN)
+    report = tune_model(own.base, own.training[:examples], own.validation[:4], recipe.tune, recipe.seed, folder)
     return report.training_losses
 
 

@@ -9,7 +9,7 @@ import torch
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor, preferred_choices
-from tunelift.evaluation.parsing import parse_answer
+from tunelift.evaluation.parsing.choices import parse_choice
 from tunelift.prompts.build import PromptStyle, answer_prompts
 
 TEXTS = ["I love it", "Terrible, never again!", "The gate opens at nine o'clock on Tuesday", "哈哈 🙂", "ok"]
@@ -90,7 +90,7 @@ def test_a_sample_holds_what_was_asked_and_answered(tiny: Any, make_task: Any, e
     for sample, prompt, example in zip(evaluation.samples, prompts, examples, strict=False):
         assert (sample.example_id, sample.doc, sample.target) == (example.id, example.fields, example.target)
         assert (sample.prompt, sample.demonstrations) == (prompt.text, prompt.demonstrations)
-        assert sample.answer == parse_answer(sample.output, example.choices)
+        assert sample.answer == parse_choice(sample.output, example.choices)
         assert list(sample.metrics) == ["acc", "choice_acc", "choice_acc_tokens", "choice_acc_bytes"]
         assert sample.metrics["acc"] == float(sample.answer == example.target)
         assert sample.metrics["choice_acc"] == float(sample.choice_answer == example.target)

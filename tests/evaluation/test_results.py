@@ -178,7 +178,7 @@ def test_the_results_have_every_key_of_the_harness(theirs: dict[str, Path], ours
     assert our["fewshot_as_multiturn"] == their["fewshot_as_multiturn"]
     facts = ("name", "alias", "sample_len")
     assert [our["results"][name][key] for key in facts] == [their["results"][name][key] for key in facts]
-    scores = set(SCORES) if name.startswith("multiple_choice") else {"acc"}
+    scores = set(SCORES) if name.startswith("multiple_choice") else {"exact_match"}
     assert our["higher_is_better"][name] == dict.fromkeys(scores, True)
     named = {f"{score}{suffix},none" for score in scores for suffix in ("", "_stderr")}
     assert our["results"][name].keys() == {*facts, *named}
@@ -299,13 +299,15 @@ def test_what_was_not_parsed_or_cut_off_is_counted(make_task: Any, tmp_path: Pat
         )
         for n, (answer, reason) in enumerate(answers)
     ]
-    path = write_evaluation(Evaluation("toy", "c", "org//m", samples, 9, 2.0), make_task(), 0, tmp_path, {})[0]
+    path = write_evaluation(Evaluation("toy", "c", "org//m", samples, 9, 2.0, []), make_task(), 0, tmp_path, {})[0]
     record = json.loads(path.read_text())
     assert record["counts"] == {"unparsed": 2, "truncated": 2, "prompt_tokens": 40, "completion_tokens": 6}
     assert record["seconds_per_1000_answers"] == 500
     assert (record["model_name"], record["model_name_sanitized"]) == ("org//m", "org__m")
     assert record["n-samples"]["toy"] == {"original": 9, "effective": 4}
-    single = write_evaluation(Evaluation("toy", "c", "m", samples[:1], 1, 2.0), make_task(), 0, tmp_path / "one", {})[0]
+    single = write_evaluation(
+        Evaluation("toy", "c", "m", samples[:1], 1, 2.0, []), make_task(), 0, tmp_path / "one", {}
+    )[0]
     assert json.loads(single.read_text())["results"]["toy"]["acc_stderr,none"] == "N/A"
 
 

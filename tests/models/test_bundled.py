@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tunelift.core.errors import UserError
 from tunelift.models import bundled
-from tunelift.models.bundled import MODELS, bundled_model, part_files
+from tunelift.models.bundled import MODELS, bundled_folder, bundled_model, part_files
 from tunelift.models.load import load_model, locate
 
-SMOLLM2, GEMMA = "bundled/smollm2-135m-instruct", "bundled/gemma3-270m"
+SMOLLM2, GEMMA, MINILM = "bundled/smollm2-135m-instruct", "bundled/gemma3-270m", "bundled/minilm-l6"
 
 
 def install(folder: Path, name: str, content: bytes, parts: int | None = None) -> None:
@@ -25,10 +27,8 @@ def install(folder: Path, name: str, content: bytes, parts: int | None = None) -
 def test_an_unknown_name_leads_to_the_nearest() -> None:
     with pytest.raises(UserError, match=r"bundled/smollm2: is not a bundled model - did you mean"):
         bundled_model("bundled/smollm2")
-    with pytest.raises(
-        UserError, match=r"bundled/x: is not a bundled model - valid here: bundled/gemma3-270m, bundled/s"
-    ):
-        locate("bundled/x")
+    with pytest.raises(UserError, match=r"is not a bundled model - valid here: bundled/gemma3-270m, bundled/minilm-l6"):
+        locate("bundled/qwertyuiopasdfghjkl")
 
 
 def test_the_installed_package_is_found_without_importing_it() -> None:
@@ -76,3 +76,15 @@ def test_terms_are_accepted_before_anything_is_read(
 def test_a_free_model_asks_for_nothing() -> None:
     assert MODELS[SMOLLM2].terms == ""
     assert Path(locate(SMOLLM2)).is_dir()
+
+
+def test_a_folder_inside_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, MINILM, b"weights")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=rf"^{MINILM}: the installed file is damaged \(its hash is wrong\)"):
+        bundled_folder(MINILM)
+    correct = replace(MODELS[MINILM], sha256=hashlib.sha256(b"weights\0").hexdigest())
+    monkeypatch.setitem(MODELS, MINILM, correct)
+    assert bundled_folder(MINILM) == tmp_path / MODELS[MINILM].parts[0][0] / "model"
+    assert bundled_folder(SMOLLM2) is None
+    assert bundled_folder("org/name") is None

@@ -78,7 +78,7 @@ def test_a_p_of_exactly_five_per_cent_counts_as_shown(english: RunReport) -> Non
 def test_notes_count_unusable_answers(english: RunReport, free: RunReport) -> None:
     score = replace(english.studied, unparsed=1200, truncated=3)
     assert notes(english, score) == ["1,200 answers not one of the choices", "3 answers cut off"]
-    assert notes(free, score) == ["1,200 answers empty", "3 answers cut off"]
+    assert notes(free, score) == ["1,200 answers not parsed", "3 answers cut off"]
     assert notes(english, replace(score, unparsed=0, truncated=None)) == []
 
 

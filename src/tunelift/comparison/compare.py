@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite, nan
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from math import inf, nan
 
 import numpy as np
 
@@ -14,9 +15,12 @@ from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import canonical_json
 from tunelift.core.records import CHOICE, Sample
-from tunelift.statistics.intervals import score_interval
-from tunelift.statistics.paired import balancing_weights, compare_balanced, compare_paired
-from tunelift.statistics.power import detectable_difference
+from tunelift.evaluation.evaluate import data_of, has_metric, per_item, score_of
+from tunelift.evaluation.metrics.metric import Metric, mean_metric
+from tunelift.statistics.intervals import Interval, score_interval
+from tunelift.statistics.paired import PairedResult, balancing_weights, compare_balanced, compare_paired
+from tunelift.statistics.power import detectable_difference, detectable_from_interval
+from tunelift.statistics.resampling import compare_resampled, resampled_interval
 
 HEADLINE = "acc"
 
@@ -32,11 +36,17 @@ class _Items:
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """One condition, in the order of the items; None where choices were not scored."""
+    """One condition, in the order of the items: what each metric is computed from, and scores of choices if any."""
 
     samples: list[Sample]
-    scores: np.ndarray
+    data: dict[str, np.ndarray]
     choice_scores: np.ndarray | None
+
+
+def known_metric(name: str, samples: Iterable[Sample]) -> Metric:
+    """The mean of values that samples hold already; higher is better, and a share where all lie between 0 and 1."""
+    is_share = all(0 <= sample.metrics.get(name, 0) <= 1 for sample in samples)
+    return mean_metric(name, lambda outcome: outcome.values.get(name, nan), high=1.0 if is_share else inf)
 
 
 def compare(
@@ -44,7 +54,7 @@ def compare(
     planned: Sequence[tuple[str, str]],
     task: str,
     seed: int,
-    metric: str = HEADLINE,
+    metrics: Sequence[Metric] = (),
     systems: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare conditions that answered identical items.
@@ -54,8 +64,8 @@ def compare(
         planned: The contrasts to make, as (candidate, baseline).
         task: Name of the task.
         seed: Seed of tests that draw at random.
-        metric: Which of `Sample.metrics` to compare; higher is better. Balanced accuracy and the split of the gain
-            belong to "acc" and are left out for any other.
+        metrics: What to compare by, the headline first; "acc" unless given. Balanced accuracy and the split of the
+            gain belong to "acc" and are left out for any other headline.
         systems: What answered, by name of the condition; the name itself where it is not given.
 
     Raises:
@@ -66,21 +76,37 @@ def compare(
         if name not in samples_by_condition:
             raise UserError(task, f'there is no condition "{name}"', nearest(name, samples_by_condition))
     aligned = _align(samples_by_condition)
-    items = _items(list(aligned.values()), metric)
+    metrics = list(metrics) or [known_metric(HEADLINE, chain(*aligned.values()))]
+    headline = metrics[0]
+    items = _items(list(aligned.values()), headline.name)
+    data = {metric.name: _data(aligned, metric) for metric in metrics}
+    for name, samples in aligned.items():
+        if name not in data[headline.name] or not np.isfinite(data[headline.name][name]).all():
+            raise _lacking(name, samples, headline.name)
     answers = {
-        name: _Answers(samples, _scores(name, samples, metric), _choice_scores(samples, metric))
+        name: _Answers(
+            samples,
+            {metric.name: data[metric.name][name] for metric in metrics if name in data[metric.name]},
+            _choice_scores(samples, headline.name),
+        )
         for name, samples in aligned.items()
     }
     systems = {name: name for name in answers} | dict(systems or {})
+    best = headline.high if headline.higher_is_better else headline.low
     return Comparison(
         task=task,
-        metric=metric,
+        metric=headline.name,
         items=len(items.ids),
         groups=None if items.groups is None else len(set(items.groups.tolist())),
-        conditions=tuple(_condition_score(name, systems[name], answers[name], items) for name in answers),
-        contrasts=tuple(
-            _contrast(candidate, baseline, metric, answers, items, seed) for candidate, baseline in planned
+        conditions=tuple(
+            _condition_score(name, systems[name], answers[name], items, metrics, seed) for name in answers
         ),
+        contrasts=tuple(
+            _contrast(candidate, baseline, metrics, answers, items, seed) for candidate, baseline in planned
+        ),
+        scale=100.0 if headline.high == 1 and headline.low >= -1 else 1.0,
+        higher_is_better=headline.higher_is_better,
+        best=best if np.isfinite([headline.low, headline.high]).all() else None,
     )
 
 
@@ -135,14 +161,24 @@ def _items(conditions: list[list[Sample]], metric: str) -> _Items:
     return _Items([sample.example_id for sample in reference], groups, classes)
 
 
-def _scores(name: str, samples: list[Sample], metric: str) -> np.ndarray:
-    lacking = [sample.example_id for sample in samples if not isfinite(sample.metrics.get(metric, nan))]
-    if lacking:
-        available = set.intersection(*(set(sample.metrics) for sample in samples)) - {metric}
-        what = f'{len(lacking)} answers have no finite "{metric}": {shorten(lacking)}'
-        hint = f"every answer has: {', '.join(sorted(available))}" if available else "score the answers again"
-        raise UserError(f'condition "{name}"', what, hint)
-    return np.array([sample.metrics[metric] for sample in samples], dtype=float)
+def _data(aligned: dict[str, list[Sample]], metric: Metric) -> dict[str, np.ndarray]:
+    """What a metric is computed from, for every condition that has it.
+
+    It is made together, since what columns statistics have can depend on all answers.
+    """
+    having = {name: samples for name, samples in aligned.items() if has_metric(metric, samples)}
+    if not having:
+        return {}
+    together = data_of(metric, [sample for samples in having.values() for sample in samples])
+    return dict(zip(having, np.split(together, len(having)), strict=True))
+
+
+def _lacking(name: str, samples: list[Sample], metric: str) -> UserError:
+    """The error for a condition without the headline, or with values of it that are not finite."""
+    ids = [sample.example_id for sample in samples if not np.isfinite(sample.metrics.get(metric, nan))]
+    available = set.intersection(*(set(sample.metrics) for sample in samples)) - {metric}
+    hint = f"every answer has: {', '.join(sorted(available))}" if available else "score the answers again"
+    return UserError(f'condition "{name}"', f'{len(ids)} answers have no finite "{metric}": {shorten(ids)}', hint)
 
 
 def _choice_scores(samples: list[Sample], metric: str) -> np.ndarray | None:
@@ -151,42 +187,86 @@ def _choice_scores(samples: list[Sample], metric: str) -> np.ndarray | None:
     return np.array([sample.metrics[CHOICE] for sample in samples], dtype=float)
 
 
-def _condition_score(name: str, system: str, answers: _Answers, items: _Items) -> ConditionScore:
-    samples, scores = answers.samples, answers.scores
+def _condition_score(
+    name: str, system: str, answers: _Answers, items: _Items, metrics: Sequence[Metric], seed: int
+) -> ConditionScore:
+    samples, headline = answers.samples, metrics[0]
     known = all(sample.finish_reason for sample in samples)
+    having = [metric for metric in metrics if metric.name in answers.data]
+    scores = {metric.name: score_of(metric, answers.data[metric.name]) for metric in having}
+    values = answers.data[headline.name]
+    balanced = float(balancing_weights(items.classes) @ per_item(headline, values)) if items.classes else None
     return ConditionScore(
         name=name,
         system=system,
         items=len(samples),
-        score=float(scores.mean()),
-        interval=score_interval(scores, items.groups),
-        balanced_accuracy=float(balancing_weights(items.classes) @ scores) if items.classes else None,
+        score=scores.pop(headline.name),
+        interval=_interval(headline, values, items.groups, seed),
+        balanced_accuracy=balanced,
         choice_accuracy=None if answers.choice_scores is None else float(answers.choice_scores.mean()),
         unparsed=sum(sample.answer is None for sample in samples),
         truncated=sum(sample.finish_reason == "length" for sample in samples) if known else None,
+        others=scores,
     )
+
+
+def _interval(metric: Metric, data: np.ndarray, groups: np.ndarray | None, seed: int) -> Interval | None:
+    return score_interval(data, groups) if metric.is_mean else resampled_interval(metric.score, data, groups, seed)
+
+
+def _result(metric: Metric, before: np.ndarray, after: np.ndarray, items: _Items, seed: int) -> PairedResult:
+    """A paired comparison by one metric; a positive effect means that the candidate is better."""
+    if not metric.is_mean:
+        return compare_resampled(
+            metric.score, before, after, items.groups, seed, higher_is_better=metric.higher_is_better
+        )
+    sign = 1.0 if metric.higher_is_better else -1.0
+    result = compare_paired(sign * before, sign * after, items.groups, seed)
+    return replace(result, baseline=float(before.mean()), candidate=float(after.mean()))
 
 
 def _contrast(
-    candidate: str, baseline: str, metric: str, answers: dict[str, _Answers], items: _Items, seed: int
+    candidate: str,
+    baseline: str,
+    metrics: Sequence[Metric],
+    answers: dict[str, _Answers],
+    items: _Items,
+    seed: int,
 ) -> Contrast:
-    before, after = answers[baseline], answers[candidate]
-    result = compare_paired(before.scores, after.scores, items.groups, seed)
+    before, after, headline = answers[baseline], answers[candidate], metrics[0]
+    results = {
+        metric.name: _result(metric, before.data[metric.name], after.data[metric.name], items, seed)
+        for metric in metrics
+        if metric.name in before.data and metric.name in after.data
+    }
+    result = results.pop(headline.name)
+    first, second = (per_item(headline, part.data[headline.name]) for part in (before, after))
     balanced = None
     if items.classes is not None:
-        balanced = compare_balanced(before.scores, after.scores, items.classes, items.groups, seed)
+        balanced = compare_balanced(first, second, items.classes, items.groups, seed)
     gain = None
     if before.choice_scores is not None and after.choice_scores is not None:
         gain = split_gain(result.effect, float(np.mean(after.choice_scores - before.choice_scores)))
+    sign = 1 if headline.higher_is_better else -1
     return Contrast(
         candidate=candidate,
         baseline=baseline,
-        metric=metric,
+        metric=headline.name,
         result=result,
         balanced=balanced,
-        detectable_effect=detectable_difference(before.scores, after.scores, items.groups),
+        detectable_effect=_detectable(headline, result, first, second, items),
         format_gain=gain.format if gain else None,
         ability_gain=gain.ability if gain else None,
-        won=tuple(items.ids[index] for index in np.flatnonzero(after.scores > before.scores)),
-        lost=tuple(items.ids[index] for index in np.flatnonzero(after.scores < before.scores)),
+        won=tuple(items.ids[index] for index in np.flatnonzero(sign * second > sign * first)),
+        lost=tuple(items.ids[index] for index in np.flatnonzero(sign * second < sign * first)),
+        others=results,
     )
+
+
+def _detectable(
+    metric: Metric, result: PairedResult, before: np.ndarray, after: np.ndarray, items: _Items
+) -> float | None:
+    """The smallest effect that the items could show; of a resampled score from the width of its interval."""
+    if metric.is_mean:
+        return detectable_difference(before, after, items.groups)
+    return None if result.interval is None else detectable_from_interval(result.interval)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tunelift.comparison.compare import HEADLINE, compare
+from tunelift.comparison.compare import HEADLINE, compare, known_metric
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.records import CHOICE, Sample
@@ -49,7 +49,13 @@ def compare_files(a: str | Path, b: str | Path, metric: str | None = None, filte
     tasks = dict.fromkeys(_task_name(path) for path in (path_a, path_b))
     chosen = _choose_metric(samples[0] + samples[1], metric, f"{path_a} and {path_b}")
     conditions = dict(zip(names, samples, strict=True))
-    return compare(conditions, [(names[1], names[0])], task=" / ".join(tasks), seed=0, metric=chosen)
+    return compare(
+        conditions,
+        [(names[1], names[0])],
+        task=" / ".join(tasks),
+        seed=0,
+        metrics=[known_metric(chosen, samples[0] + samples[1])],
+    )
 
 
 def find_samples(path: Path) -> Path:

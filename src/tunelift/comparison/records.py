@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tunelift.statistics.intervals import Interval
@@ -23,6 +23,7 @@ class ConditionScore:
         choice_accuracy: Accuracy by log-probability; None when choices were not scored.
         unparsed: Answers from which nothing could be parsed; they count as wrong.
         truncated: Answers that were cut off; None when the samples do not say.
+        others: The further metrics of the task.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ConditionScore:
     choice_accuracy: float | None
     unparsed: int
     truncated: int | None
+    others: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Contrast:
         ability_gain: Part of the effect that comes from preferring the right choice; None without choice scores.
         won: Ids of the items on which the candidate scores higher.
         lost: Ids of the items on which the baseline scores higher.
+        others: The same contrast by the further metrics of the task.
     """
 
     candidate: str
@@ -63,6 +66,7 @@ class Contrast:
     ability_gain: float | None
     won: tuple[str, ...]
     lost: tuple[str, ...]
+    others: dict[str, PairedResult] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,9 @@ class Comparison:
         groups: Number of groups that items belong to; None when they are independent.
         conditions: Every condition, in the order in which they were given.
         contrasts: The planned contrasts, in the order in which they were planned.
+        scale: What scores are multiplied with to be shown: 100 for shares.
+        higher_is_better: Direction of the score; effects are positive where the candidate is better, in any case.
+        best: The best possible score; None where there is none.
     """
 
     task: str
@@ -84,6 +91,13 @@ class Comparison:
     groups: int | None
     conditions: tuple[ConditionScore, ...]
     contrasts: tuple[Contrast, ...]
+    scale: float = 100.0
+    higher_is_better: bool = True
+    best: float | None = 1.0
+
+    def is_right(self, value: float) -> bool:
+        """Whether an item with this value of the score leaves nothing to be wished for; False where it has no best."""
+        return self.best is not None and (value >= self.best if self.higher_is_better else value <= self.best)
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain data, numbers with 10 significant digits."""
@@ -99,12 +113,11 @@ class Comparison:
         return cls(**{**data, "conditions": conditions, "contrasts": tuple(map(_contrast, data["contrasts"]))})
 
     def __str__(self) -> str:
-        scale = 100 if all(0 <= condition.score <= 1 for condition in self.conditions) else 1
         groups = f" in {self.groups} groups" if self.groups else ""
         width = max(len(condition.name) for condition in self.conditions)
         lines = [f"{self.task}: {self.items} items{groups}, identical for every condition; metric {self.metric}"]
-        lines += [_condition_line(condition, width, scale) for condition in self.conditions]
-        lines += [_contrast_line(contrast, scale) for contrast in self.contrasts]
+        lines += [_condition_line(condition, width, self.scale) for condition in self.conditions]
+        lines += [_contrast_line(contrast, self.scale) for contrast in self.contrasts]
         return "\n".join(lines)
 
 
@@ -133,7 +146,8 @@ def _contrast_line(contrast: Contrast, scale: float) -> str:
 
 def _contrast(data: dict[str, Any]) -> Contrast:
     results = {name: _result(data[name]) for name in ("result", "balanced")}
-    return Contrast(**{**data, **results, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
+    others = {name: _result(result) for name, result in data.get("others", {}).items()}
+    return Contrast(**{**data, **results, "others": others, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
 
 
 def _result(data: dict[str, Any] | None) -> PairedResult | None:

@@ -17,6 +17,9 @@ Keys = tuple[str | int, ...]
 Places = dict[Keys, str]  # where each key stands: "file:line", "--set key=value" or "function(key=...)"
 
 LONGEST_NAME = 150  # bytes; file systems take 255, and a time stamp and an ending are put behind it
+MOST_VALUES = 100_000  # in one file; aliases of aliases make billions out of a few lines
+# What the YAML library raises, besides its own errors, for values such as `!!int ""` and `!!bool maybe`.
+NO_VALUE = (ValueError, LookupError, AttributeError, TypeError)
 
 
 class Strict(BaseModel):
@@ -63,14 +66,15 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
         The plain data, and for every path of keys its file and line.
 
     Raises:
-        UserError: The file cannot be read, is not UTF-8, is not YAML, is empty, is not a mapping, or has a key twice.
+        UserError: The file cannot be read, is not UTF-8, is not YAML, is empty, is not a mapping, has a key twice, or
+            has too many values.
     """
     try:
         text = path.read_text(encoding="utf-8")
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
         places: Places = {}
         _collect_places(node, (), places, path)
+        data = yaml.safe_load(text)
     except OSError as error:
         what = "file not found" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         raise UserError(path, what, "check the path; it is relative to where you are") from error
@@ -80,8 +84,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}" if mark else path
         raise UserError(where, f"is not valid YAML: {error.problem}", "check indentation, colons and quotes") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise UserError(path, f"is not valid YAML: {error}", "check control characters and dates") from error
+    except (yaml.YAMLError, *NO_VALUE) as error:
+        what = f"is not valid YAML: {error}" if str(error) else "is not valid YAML"
+        raise UserError(path, what, "check control characters, dates and tags such as !!int") from error
     except RecursionError as error:
         raise UserError(path, "is nested too deeply, or contains itself", "write it without *aliases") from error
     if not isinstance(data, dict):
@@ -90,14 +95,22 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
 
 
 def _collect_places(node: yaml.Node | None, keys: Keys, places: Places, file: Path) -> None:
+    if len(places) > MOST_VALUES:
+        raise UserError(file, f"holds more than {MOST_VALUES:,} values", "write it without *aliases of *aliases")
+    if isinstance(node, yaml.ScalarNode) and any("\ud800" <= letter <= "\udfff" for letter in node.value):
+        where = f"{file}:{node.start_mark.line + 1}"
+        raise UserError(where, "holds half a character (a surrogate)", "write the character itself")
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue  # no key of ours, and the library refuses it
             inner, place = (*keys, key_node.value), f"{file}:{key_node.start_mark.line + 1}"
             if inner in places and key_node.value != "<<":
                 raise UserError(
                     place, f'key "{key_node.value}" stands twice', f"keep one; the other is {places[inner]}"
                 )
             places[inner] = place
+            _collect_places(key_node, inner, places, file)
             _collect_places(value_node, inner, places, file)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
@@ -126,7 +139,7 @@ def apply_override(data: dict[str, Any], places: Places, override: str) -> None:
         data = child
     try:
         data[keys[-1]] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, *NO_VALUE) as error:
         raise UserError(where, "the value is not valid YAML", "quote it") from error
     places[tuple(keys)] = where
 
@@ -163,10 +176,11 @@ def build(section: type[Section], data: dict[str, Any], file: Path | str, places
         raise _explain(section, error, file, places) from error
 
 
-def key_error(key: str, value: object, message: str) -> ValidationError:
-    """What a validator of a mapping raises when one of its keys is wrong, so that the error names that key's line."""
+def key_error(keys: str | Keys, value: object, message: str) -> ValidationError:
+    """What a validator raises when one of its keys, or one inside it, is wrong; the error then names the key's line."""
     problem = PydanticCustomError("value_error", "{message}", {"message": message})
-    return ValidationError.from_exception_data(key, [{"type": problem, "loc": (key,), "input": value}])
+    place = (keys,) if isinstance(keys, str) else keys
+    return ValidationError.from_exception_data(str(keys), [{"type": problem, "loc": place, "input": value}])
 
 
 def _explain(section: type[Strict], error: ValidationError, file: Path | str, places: Places) -> UserError:

@@ -48,7 +48,7 @@ def shorten(items: Iterable[object], limit: int = 5) -> str:
 
 def shorten_text(value: Any) -> str:
     """A value as JSON, cut for an error message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json.dumps(value, ensure_ascii=False, default=repr, skipkeys=True)
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 

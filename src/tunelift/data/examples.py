@@ -11,14 +11,16 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import content_hash, read_json, write_text
 from tunelift.core.records import Example, Finding, Splits, as_dict
 from tunelift.core.seeds import generator
-from tunelift.data.formats import Rows
-from tunelift.data.reader import Reader, each_row, make_reader
+from tunelift.data.dialogues import turn_rows
+from tunelift.data.formats import Rows, join_rows
+from tunelift.data.layouts import AS_READ, canonical_rows
+from tunelift.data.reader import Reader, each_row, make_reader, with_fields
 from tunelift.data.sources import SPLITS, read_pool, read_splits
-from tunelift.data.splits import Candidate, Plan, divide_pool, keep_splits
+from tunelift.data.splits import Candidate, Plan, divide_pool, hold_out, keep_splits
 from tunelift.data.tasks import Task
 
 # Part of the cache key: count it up when the same rows would be divided differently.
-VERSION = 1
+VERSION = 2
 POOL = "pool"
 
 
@@ -50,7 +52,8 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
         UserError: The data cannot be read or divided, or rows do not fit the task; all rows with the same problem
             are reported in one error, at the first.
     """
-    parts = {POOL: read_pool(task)} if task.split else read_splits(task)
+    read = {POOL: read_pool(task)} if task.split else read_splits(task)
+    parts = {name: prepare_rows(task, part) for name, part in read.items()}
     rows = [row for part in parts.values() for row in part.rows]
     if not rows:
         raise UserError(task.dataset_path, "holds no rows", "check the file, or the split that the task names")
@@ -65,8 +68,27 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
     examples = iter(_with_unique_ids(each_row(chosen, reader.example)))
     splits = Splits(**{split: [next(examples) for _ in plan.splits[split]] for split in SPLITS})
     sizes = {split: len(plan.splits[split]) for split in SPLITS}
-    read = len(rows) + sum(sum(part.dropped.values()) for part in parts.values())
-    return LoadedTask(splits, plan.findings, {"read": read, **plan.counts, **sizes}, _hash(splits))
+    count = sum(len(part.rows) + sum(part.dropped.values()) for part in read.values())
+    findings = list(dict.fromkeys(finding for part in parts.values() for finding in part.findings))
+    return LoadedTask(splits, findings + plan.findings, {"read": count, **plan.counts, **sizes}, _hash(splits))
+
+
+def prepare_rows(task: Task, rows: Rows) -> Rows:
+    """Rows with the fields of their layout and those that the task adds, one for each answer of a dialogue.
+
+    Rows of a task that is rendered as the harness does stay as they were read, unless it names their layout.
+
+    Raises:
+        UserError: No row can be used, an expression fails, or a conversation has no answer to ask for.
+    """
+    layout = task.format or (None if task.render == "chat" else AS_READ)
+    laid_out, name = canonical_rows(rows, layout)
+    findings = list(laid_out.findings)
+    if name:
+        message = f'rows were read in the layout "{name}"'
+        findings.append(Finding("layout", "info", message, len(laid_out.rows), "set format where this is wrong"))
+    prepared = with_fields(task, turn_rows(laid_out.rows, task.doc_to_text, task.turns))
+    return replace(laid_out, rows=prepared, findings=findings)
 
 
 def draw_positions(count: int, limit: int | None, seed: int) -> list[int]:
@@ -90,9 +112,16 @@ def _make_plan(reader: Reader, parts: dict[str, Rows]) -> Plan:
         what = f'no row to test on meets the condition "{task.where}"' if task.where else "has no rows to test on"
         raise UserError(task.dataset_path, what, "correct the condition, or the data")
     sizes = task.split
-    plan = divide_pool(candidates[POOL], sizes, task.dataset_path) if sizes else keep_splits(candidates)
     counts = {reason: count for reason, count in dropped.items() if count}
-    findings = [_dropped(reason, count) for reason, count in counts.items()]
+    places = join_rows(replace(part, rows=[]) for part in parts.values()).places
+    findings = [_dropped(reason, count, places.get(reason, ())) for reason, count in counts.items()]
+    if sizes:
+        plan = divide_pool(candidates[POOL], sizes, task.dataset_path)
+    else:
+        if task.render == "chat":  # the harness shows demonstrations from the whole training split
+            candidates, held_out = hold_out(candidates)
+            findings += held_out
+        plan = keep_splits(candidates)
     return Plan(plan.splits, counts | plan.counts, findings + plan.findings)
 
 
@@ -107,14 +136,24 @@ def _candidates(reader: Reader, part: Rows, before: int) -> list[Candidate]:
     return [Candidate(*values) for values in zip(positions, examples, questions, contents, strict=True)]
 
 
-def _dropped(reason: str, count: int) -> Finding:
+def _dropped(reason: str, count: int, places: tuple[str, ...]) -> Finding:
     severity = "info" if reason == "condition not met" else "warning"
     remedy = "nothing, if the number is what you expect"
-    return Finding("dropped-rows", severity, f"rows were left out ({reason})", count, remedy)
+    return Finding("dropped-rows", severity, f"rows were left out ({reason})", count, remedy, places)
 
 
 def _cache_key(task: Task, parts: dict[str, Rows]) -> str:
-    keys = {"dataset_path", "doc_to_text", "doc_to_target", "doc_to_choice", "split", "group_by", "where"}
+    keys = {
+        "dataset_path",
+        "doc_to_text",
+        "doc_to_target",
+        "doc_to_choice",
+        "split",
+        "group_by",
+        "where",
+        "labels",
+        "render",
+    }
     rows = {
         name: [part.dropped, [[row.source.file, row.source.row, row.fields] for row in part.rows]]
         for name, part in parts.items()
@@ -146,4 +185,6 @@ def _with_unique_ids(examples: list[Example]) -> list[Example]:
 
 def _hash(splits: Splits) -> str:
     parts = (splits.train, splits.validation, splits.test)
-    return content_hash([[[item.id, item.target, item.choices, item.group] for item in part] for part in parts])
+    return content_hash(
+        [[[item.id, item.target, item.choices, item.group, item.others] for item in part] for part in parts]
+    )

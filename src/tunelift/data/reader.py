@@ -6,16 +6,23 @@ import ast
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tunelift.core.errors import UserError, counted, nearest, shorten, shorten_text
 from tunelift.core.files import content_hash
 from tunelift.core.records import Example
-from tunelift.core.templating import needed_fields, render, render_list, used_fields
+from tunelift.core.templating import (
+    EndlessTemplateError,
+    evaluate,
+    needed_fields,
+    render,
+    render_list,
+    used_fields,
+)
 from tunelift.data.formats import Row, and_more, place
-from tunelift.data.tasks import Task
+from tunelift.data.tasks import ROLLING, Task
 
 Result = TypeVar("Result")
 
@@ -40,12 +47,15 @@ class Reader:
         return condition is None or render(_condition(condition), row.fields, "where") == "True"
 
     def question(self, row: Row) -> str:
-        """What the row asks."""
-        return self._text("doc_to_text", self.task.doc_to_text, row)
+        """What the row asks; of a text whose probability is measured, the text."""
+        return self._text("doc_to_text", _asked(self.task), row)
 
     def content(self, row: Row) -> str:
-        """The question without the words of its template."""
-        return self._text("doc_to_text", self.content_template, row)
+        """The question without the words of its template and the labels, which are the same for all rows."""
+        self._check_present("doc_to_text", self.content_template, row)
+        if is_conversation(row.fields.get(self.content_template)):
+            return transcript(row.fields[self.content_template])
+        return render(self.content_template, {"labels": [], "wording": self.task.wording, **row.fields}, "doc_to_text")
 
     def own_choices(self, row: Row) -> str:
         """The choices, where every row has its own: two questions can differ in nothing else."""
@@ -55,18 +65,22 @@ class Reader:
     def example(self, row: Row) -> Example:
         """The row as an example."""
         choices = self._choices(row)
+        target, *others = self._targets(row, choices)
         return Example(
             id=f"{self.task.task}-{content_hash(row.fields)[:12]}",
             fields=row.fields,
-            target=self._target(row, choices),
+            target=target,
             source=row.source,
             choices=choices,
             group=self._group(row),
+            others=tuple(others),
         )
 
     def _text(self, key: str, template: str, row: Row) -> str:
         self._check_present(key, template, row)
-        return render(template, row.fields, key)
+        if is_conversation(row.fields.get(template)):
+            return transcript(row.fields[template])
+        return render(template, self.task.context(row.fields), key)
 
     def _check_present(self, key: str, template: str, row: Row) -> None:
         if template in self.names and template not in row.fields:
@@ -80,11 +94,20 @@ class Reader:
         if isinstance(template, str):
             self._check_present("doc_to_choice", template, row)
             own = row.fields.get(template)
-            values = _parse_list(render_list(template, row.fields, "doc_to_choice") if own is None else own)
+            context = self.task.context(row.fields)
+            values = _parse_list(render_list(template, context, "doc_to_choice") if own is None else own)
         if not _are_texts(values):
             what = f"is not a list of choices but {shorten_text(values)}"
             raise UserError("doc_to_choice", what, "give a list, a field that holds one, or a template of one")
         return tuple(str(value) for value in values)
+
+    def _targets(self, row: Row, choices: tuple[str, ...] | None) -> list[str]:
+        """The answers that are right: several where the field that holds them is a list."""
+        template = self.task.doc_to_target
+        several = row.fields.get(template) if isinstance(template, str) and choices is None else None
+        if _are_texts(several):
+            return list(dict.fromkeys(map(str, several)))
+        return [self._target(row, choices)]
 
     def _target(self, row: Row, choices: tuple[str, ...] | None) -> str:
         template = self.task.doc_to_target
@@ -111,6 +134,39 @@ class Reader:
         return None if group is None else str(group)
 
 
+def with_fields(task: Task, rows: list[Row]) -> list[Row]:
+    """Rows with the further fields that the task defines; rows that do not meet its condition stay as they are.
+
+    Raises:
+        UserError: An expression fails for some rows.
+    """
+    if not task.fields:
+        return rows
+
+    condition = task.where and _condition(task.where)
+
+    def extended(row: Row) -> Row:
+        if condition and render(condition, row.fields, "where") != "True":
+            return row  # it is left out, and may lack what the expressions need
+        further = {
+            name: evaluate(expression, task.context(row.fields), f"fields.{name}")
+            for name, expression in task.fields.items()
+        }
+        return Row({**row.fields, **further}, row.source)
+
+    return each_row(rows, extended)
+
+
+def is_conversation(value: Any) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether a value is a list of chat messages."""
+    return isinstance(value, list) and bool(value) and all(isinstance(turn, dict) and "role" in turn for turn in value)
+
+
+def transcript(messages: list[dict[str, Any]]) -> str:
+    """A conversation as plain text, one turn a line."""
+    return "\n".join(f"{message['role']}: {message.get('content') or ''}" for message in messages)
+
+
 def make_reader(task: Task, rows: Iterable[Row]) -> Reader:
     """A reader for these rows.
 
@@ -122,14 +178,18 @@ def make_reader(task: Task, rows: Iterable[Row]) -> Reader:
     for key, template in _templates(task).items():
         if template not in names:
             _check_template(task, key, template, names)
-    text = task.doc_to_text
+    text = _asked(task)
     return Reader(task, names, text if text in names else without_words(text))
+
+
+def _asked(task: Task) -> str:
+    return str(task.doc_to_target) if task.output_type == ROLLING else task.doc_to_text
 
 
 def _templates(task: Task) -> dict[str, str]:
     """The keys of a task that are templates or names of fields."""
     target, choices = task.doc_to_target, task.doc_to_choice
-    templates = {"doc_to_text": task.doc_to_text, "description": task.description}
+    templates = {"doc_to_text": _asked(task), "description": task.description}
     if isinstance(target, str) and not target.isdecimal():
         templates["doc_to_target"] = target
     if isinstance(choices, str):
@@ -146,7 +206,7 @@ def _condition(expression: str) -> str:
 
 def _check_template(task: Task, key: str, template: str, names: frozenset[str]) -> None:
     where = task.place(key)
-    missing = sorted(needed_fields(template, f"{where}: {key}") - names)
+    missing = sorted(needed_fields(template, f"{where}: {key}") - names - task.context({}).keys())
     if missing:
         raise UserError(where, f'{key}: no row has the field "{missing[0]}"', nearest(missing[0], names))
     if key == "description" or (key == "doc_to_choice" and template.startswith("[")):
@@ -172,6 +232,8 @@ def each_row(rows: list[Row], work: Callable[[Row], Result]) -> list[Result]:
             results.append(work(row))
         except UserError as error:
             problems.append((row, error))
+            if isinstance(error, EndlessTemplateError):
+                break  # every further row could take as long
     if not problems:
         return results
     first, problem = problems[0]
@@ -187,7 +249,7 @@ def without_words(template: str) -> str:
     return "".join(" " if kind == "data" else text for _, kind, text in tokens)
 
 
-def _are_texts(values: Any) -> bool:
+def _are_texts(values: Any) -> TypeGuard[list[Any]]:
     return isinstance(values, list) and bool(values) and all(isinstance(value, str | int | float) for value in values)
 
 

@@ -18,6 +18,7 @@ from tunelift.data.tasks import SplitSizes
 NEAR = 0.6
 # Share of the test items from which exact copies of training rows stop a run.
 LEAK_THAT_STOPS = 0.01
+HELD_OUT_OF, MOST_HELD_OUT, HELD_OUT_SEED = 10, 200, 7
 SHOWN = 5
 
 
@@ -104,6 +105,32 @@ def keep_splits(splits: dict[str, list[Candidate]]) -> Plan:
     later = {"validation": validation, "test": test}
     findings = _shared("train", train, later) + _shared("validation", validation, {"test": test})
     return Plan({split: [row.position for row in rows] for split, rows in splits.items()}, {}, findings)
+
+
+def hold_out(splits: dict[str, list[Candidate]]) -> tuple[dict[str, list[Candidate]], list[Finding]]:
+    """Give a task that has training rows but none for validation a tenth of them, at most 200.
+
+    Args:
+        splits: Candidates by "train", "validation" and "test".
+
+    Returns:
+        The splits, and a finding that says so; with fewer than 20 training rows the splits as they are.
+    """
+    train = splits["train"]
+    size = min(MOST_HELD_OUT, len(train) // HELD_OUT_OF)
+    if splits["validation"] or size < 2:
+        return splits, []
+    ordered = sorted(train, key=lambda row: derive_seed(HELD_OUT_SEED, "validation", content_hash(row.example.fields)))
+    if any(row.example.group is not None for row in train):
+        taken, rest, surplus = _take_groups(ordered, size, HELD_OUT_SEED)
+        taken = [*taken, *surplus]
+    else:
+        taken, rest = _take_stratified(ordered, size)
+    kept = {row.position for row in rest}
+    message = "training rows are used for validation, since the data has no split for it"
+    remedy = "name a validation_split if there is one"
+    finding = Finding("validation-held-out", "info", message, len(taken), remedy)
+    return {**splits, "train": [row for row in train if row.position in kept], "validation": taken}, [finding]
 
 
 def _without_exact_duplicates(

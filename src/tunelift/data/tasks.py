@@ -1,21 +1,43 @@
 """The task file: what to ask, what the answer is, and how it is scored.
 
-Keys that EleutherAI's lm-evaluation-harness has keep their names and meaning; `language`, `split`, `group_by`,
-`where` and `render` are ours.
+Keys that EleutherAI's lm-evaluation-harness has keep their names and meaning; those in `OURS` are ours. A task of
+a ready type (``type: entities``) begins with the keys of that type, which stand in ``types/``; its own override them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
+import regex
 import yaml
-from pydantic import Field, NonNegativeInt, PositiveInt, PrivateAttr
+from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, PrivateAttr, field_validator
 
 from tunelift.core.config import FileName, Places, Strict, build, read_yaml
-from tunelift.core.errors import UserError
+from tunelift.core.errors import UserError, nearest
+from tunelift.core.recipe import HeadKind
 
-OURS = frozenset({"language", "split", "group_by", "where", "render"})
+OURS = frozenset(
+    {
+        "language",
+        "split",
+        "group_by",
+        "where",
+        "render",
+        "type",
+        "labels",
+        "fields",
+        "format",
+        "answer",
+        "turns",
+        "head",
+    }
+)
+TYPES = Path(__file__).with_name("types")
+LANGUAGES = ("en", "zh")
+MOST_INCLUDES = 50
+ROLLING = "loglikelihood_rolling"
 UNSUPPORTED = {
     "custom_dataset": "data from Python code",
     "process_docs": "Python hooks",
@@ -60,6 +82,34 @@ class Generation(Strict):
     temperature: Literal[0] = 0
 
 
+AnswerKind = Literal["choice", "text", "labels", "number", "entities", "triples", "json", "code", "sql", "ranking"]
+
+
+class AnswerRules(Strict):
+    """How an answer is read out of what a model says.
+
+    Attributes:
+        kind: Its form; by default a choice where the task has choices and a text where it has none.
+        strict: Take only what is exactly in the asked form; otherwise an answer is looked for in the text.
+        synonyms: Other wordings of an answer, by answer.
+        pattern: Regular expression of the part to read; its first group where it has one. The last match counts.
+    """
+
+    kind: AnswerKind | None = None
+    strict: bool = False
+    synonyms: dict[str, list[str]] = Field(default_factory=dict)
+    pattern: str | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            regex.compile(pattern or "")
+        except (regex.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"is not a regular expression ({error})") from error
+        return pattern
+
+
 class Task(Strict):
     """One task file.
 
@@ -76,13 +126,14 @@ class Task(Strict):
         doc_to_text: Template of the question.
         doc_to_target: Template, field or index of the answer.
         doc_to_choice: The possible answers: a list, a field that holds one, or a template of one.
-        output_type: How the harness would score it.
+        output_type: How the harness would score it. "loglikelihood_rolling" asks nothing: the target is a text whose
+            probability is measured.
         target_delimiter: Between question and answer of a plain prompt.
         fewshot_delimiter: Between the demonstrations of a plain prompt.
         num_fewshot: Demonstrations, where neither recipe nor command line says.
         generation_kwargs: How answers are generated.
         repeats: Answers to one item; must be 1, since they are greedy.
-        metric_list: Metrics of the harness, with whatever arguments they have.
+        metric_list: Metrics with their arguments, the headline first; by default those of the kind of answer.
         should_decontaminate: Whether the harness looks for test items in training data of its own.
         doc_to_decontamination_query: What it looks for.
         metadata: Free; ``version`` is written into the results.
@@ -91,6 +142,14 @@ class Task(Strict):
         group_by: Field that names the cluster a row belongs to.
         where: Condition on the fields, as a Jinja expression, that a row must meet.
         render: "chat" renders with the chat template of the model, "plain" as the harness does without one.
+        type: A ready type of task, whose keys stand in front of the file's own.
+        labels: The classes or kinds that answers name: a list, or a mapping from the name in the data to the wording
+            in prompts and answers. Templates have the wordings as ``labels`` and the mapping as ``wording``.
+        fields: Further fields of every row: name to a Jinja expression over its fields, for example a field's name.
+        format: Layout of the data's columns ("alpaca", "messages", "conll", ...), where it is not to be recognised.
+        answer: How an answer is read out of what a model says.
+        turns: Which answers of a dialogue are asked for: the last alone, or all.
+        head: What kind of head the task is for, where its kind of answer does not say it.
     """
 
     task: FileName
@@ -98,7 +157,7 @@ class Task(Strict):
     tag: list[str] | str | None = None
     dataset_path: str
     dataset_name: str | None = None
-    dataset_kwargs: dict[str, Any] = Field(default_factory=dict)
+    dataset_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
     training_split: str | None = None
     validation_split: str | None = None
     test_split: str | None = None
@@ -107,22 +166,43 @@ class Task(Strict):
     doc_to_text: str
     doc_to_target: str | int
     doc_to_choice: list[str] | str | None = None
-    output_type: Literal["generate_until", "multiple_choice"] = "generate_until"
+    output_type: Literal["generate_until", "multiple_choice", "loglikelihood_rolling"] = "generate_until"
     target_delimiter: str = " "
     fewshot_delimiter: str = "\n\n"
     num_fewshot: NonNegativeInt | None = None
     generation_kwargs: Generation = Generation()
     repeats: Literal[1] = 1
-    metric_list: list[dict[str, Any]] = Field(default_factory=list)
+    metric_list: list[dict[str, JsonValue]] = Field(default_factory=list)
     should_decontaminate: bool = False
     doc_to_decontamination_query: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
     language: Literal["en", "zh"] = "en"
     split: SplitSizes | None = None
     group_by: str | None = None
     where: str | None = None
     render: Literal["chat", "plain"] = "chat"
+    type: str | None = None
+    labels: list[str] | dict[str, str] = Field(default_factory=list)
+    fields: dict[str, str] = Field(default_factory=dict)
+    format: str | None = None
+    answer: AnswerRules = AnswerRules()
+    turns: Literal["last", "all"] = "last"
+    head: HeadKind | None = None
     _places: Places = PrivateAttr(default_factory=dict)
+
+    @property
+    def wording(self) -> dict[str, str]:
+        """The wording of each label in prompts and answers, by its name in the data."""
+        return self.labels if isinstance(self.labels, dict) else {label: label for label in self.labels}
+
+    @property
+    def answer_kind(self) -> AnswerKind:
+        """The form of an answer."""
+        return self.answer.kind or ("choice" if self.doc_to_choice is not None else "text")
+
+    def context(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """What templates may use: the fields of a row, and the labels, unless the row has fields of these names."""
+        return {"labels": list(self.wording.values()), "wording": self.wording, **fields}
 
     def place(self, key: str) -> str:
         """Where a key stands: the task file with its line, if the task was read from one."""
@@ -144,6 +224,7 @@ def load_task(path: str | Path) -> Task:
     """
     path = Path(path)
     data, places = _read_with_includes(path, ())
+    data, places = _with_type(data, places, path)
     for key, what in UNSUPPORTED.items():
         if key in data:
             where = places.get((key,), path)
@@ -153,38 +234,93 @@ def load_task(path: str | Path) -> Task:
         data["render"] = "plain"
     # In the harness a key without a value is one that is not given.
     task = build(Task, {key: value for key, value in data.items() if value is not None}, path, places)
+    if task.doc_to_choice == "labels" and task.labels:
+        task = task.model_copy(update={"doc_to_choice": list(task.wording.values())})
     task._places = places
-    paths = {"dataset_path": _beside(path, task.dataset_path), "dataset_kwargs": dict(task.dataset_kwargs)}
-    files = task.dataset_kwargs.get("data_files")
-    if isinstance(files, str):
-        paths["dataset_kwargs"]["data_files"] = _beside(path, files)
-    elif isinstance(files, dict):
-        paths["dataset_kwargs"]["data_files"] = {split: _beside(path, file) for split, file in files.items()}
-    return task.model_copy(update=paths)
+    _need_choices(task)
+    return task.model_copy(update=_with_files(task, lambda name: _beside(path, name)))
+
+
+def _need_choices(task: Task) -> None:
+    """Refuse a task that asks for a choice and offers none."""
+    for key, value in (("output_type", task.output_type), ("answer", task.answer.kind)):
+        if task.doc_to_choice is None and value in ("multiple_choice", "choice", "ranking"):
+            raise UserError(task.place(key), f"{value} needs choices, and there are none", "give doc_to_choice")
 
 
 def dump_task(task: Task) -> str:
     """The task with every default, as YAML; data files are named absolutely, so that it can be read from anywhere."""
-    data = task.model_dump(exclude_none=True)
-    if Path(task.dataset_path).exists():
-        data["dataset_path"] = str(Path(task.dataset_path).resolve())
-    files = task.dataset_kwargs.get("data_files")
-    if files:
-        named = {"": files} if isinstance(files, str) else files
-        found = {split: str(Path(file).resolve()) if Path(file).exists() else file for split, file in named.items()}
-        data["dataset_kwargs"]["data_files"] = found if isinstance(files, dict) else found[""]
+    data = task.model_dump(exclude_none=True) | _with_files(task, _absolute)
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
 
 
-def _beside(task_file: Path, name: Any) -> Any:
+def _with_files(task: Task, place: Callable[[str], str]) -> dict[str, Any]:
+    """The keys of a task that name data files, with another name for each file."""
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {split: placed(files) for split, files in value.items()}
+        if isinstance(value, list):
+            return list(map(placed, value))
+        return place(value) if isinstance(value, str) else value
+
+    arguments = dict(task.dataset_kwargs)
+    if "data_files" in arguments:
+        arguments["data_files"] = placed(arguments["data_files"])
+    return {"dataset_path": place(task.dataset_path), "dataset_kwargs": arguments}
+
+
+def _split_part(name: str) -> tuple[str, str]:
+    """The name of a file, and the part of it that is meant, with its sign: ``("a.xlsx", "#Sheet")``."""
+    file, sign, part = name.partition("#")
+    return (file, sign + part) if not Path(name).exists() else (name, "")
+
+
+def _absolute(name: str) -> str:
+    file, part = _split_part(name)
+    return str(Path(file).resolve()) + part if Path(file).exists() else name
+
+
+def task_types() -> list[str]:
+    """The names of the ready types of tasks."""
+    return sorted(file.stem for file in TYPES.glob("*.yaml"))
+
+
+def _with_type(data: dict[str, Any], places: Places, path: Path) -> tuple[dict[str, Any], Places]:
+    """The keys of the task's type, in its language, under its own."""
+    name = data.get("type")
+    if name is None:
+        return data, places
+    if name not in task_types():
+        raise UserError(
+            places.get(("type",), path), f'there is no task type "{name}"', nearest(str(name), task_types())
+        )
+    base, base_places = read_yaml(TYPES / f"{name}.yaml")
+    language = data.get("language", "en")
+    chosen = {key: _in_language(value, language) for key, value in base.items()}
+    return {**chosen, **data}, {**base_places, **places}
+
+
+def _in_language(value: Any, language: str) -> Any:
+    """The part of a value in one language, where it is given by language."""
+    by_language = isinstance(value, dict) and set(value) == set(LANGUAGES)
+    return value.get(language, value["en"]) if by_language else value
+
+
+def _beside(task_file: Path, name: str) -> str:
     """A file name relative to the task file where such a file exists, as it is otherwise."""
-    beside = task_file.parent / name if isinstance(name, str) else None
-    return str(beside) if beside and beside.exists() else name
+    for file, part in ((name, ""), _split_part(name)):
+        beside = task_file.parent / file
+        if file and beside.exists():
+            return str(beside) + part
+    return name
 
 
 def _read_with_includes(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Places]:
     if path.resolve() in seen:
         raise UserError(path, "includes itself", "remove one of the include lines")
+    if len(seen) > MOST_INCLUDES:
+        raise UserError(path, f"is included through more than {MOST_INCLUDES} files", "put them into one")
     data, places = read_yaml_task(path)
     included = data.pop("include", None)
     if included is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import Any
 
 from tunelift.comparison.compare import HEADLINE
@@ -35,13 +36,13 @@ def diagnose(
     tuned = [score.name for score in comparison.conditions if score.system == "tuned"]
     condition = tuned[0] if tuned else comparison.conditions[-1].name
     samples = samples_by_condition[condition]
-    classes = shared_choices(samples)
+    classes = shared_choices(samples) if comparison.metric == HEADLINE else None
     contrast = next((contrast for contrast in comparison.contrasts if contrast.candidate == condition), None)
     diagnosis = Diagnosis(
         condition=condition,
         baseline=contrast.baseline if contrast else None,
         items=len(samples),
-        wrong=tuple(sample.example_id for sample in samples if sample.metrics[HEADLINE] < 1),
+        wrong=_wrong(samples, comparison),
         table=confusion_table(samples, classes) if classes else None,
         confusions=confusions(samples, classes) if classes else (),
         unparsed=sum(sample.answer is None for sample in samples),
@@ -50,6 +51,14 @@ def diagnose(
         lost=contrast.lost if contrast else (),
     )
     return replace(diagnosis, proposals=propose(diagnosis, comparison, tuning, train_counts))
+
+
+def _wrong(samples: Sequence[Sample], comparison: Comparison) -> tuple[str, ...]:
+    """The items that leave something to be wished for; none where the score has no best value."""
+    if comparison.best is None:
+        return ()
+    values = {sample.example_id: sample.metrics.get(comparison.metric, nan) for sample in samples}
+    return tuple(identity for identity, value in values.items() if not comparison.is_right(value))
 
 
 def shared_choices(samples: Sequence[Sample]) -> tuple[str, ...] | None:

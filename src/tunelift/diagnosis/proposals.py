@@ -31,6 +31,7 @@ def propose(
     """
     contrasts = [contrast for contrast in comparison.contrasts if contrast.candidate == diagnosis.condition]
     classical = {score.name for score in comparison.conditions if score.system in ("majority", "tfidf")}
+    against = [contrast for contrast in contrasts if contrast.baseline in classical]
     proposals = [
         separate_classes(diagnosis),
         add_rare_class(diagnosis, train_counts),
@@ -38,8 +39,8 @@ def propose(
         allow_longer_answers(diagnosis),
         tune_longer(tuning) if tuning else None,
         tune_less(tuning) if tuning else None,
-        beat_classical([contrast for contrast in contrasts if contrast.baseline in classical], train_counts),
-        enlarge_test(contrasts),
+        beat_classical(against, train_counts, comparison.scale),
+        enlarge_test(contrasts, comparison.scale),
     ]
     return tuple(proposal for proposal in proposals if proposal)
 
@@ -110,20 +111,22 @@ def tune_less(tuning: dict[str, Any]) -> Proposal | None:
     return Proposal("lower tune.epochs or tune.learning_rate", evidence)
 
 
-def beat_classical(contrasts: Sequence[Contrast], train_counts: Mapping[str, int]) -> Proposal | None:
+def beat_classical(
+    contrasts: Sequence[Contrast], train_counts: Mapping[str, int], scale: float = 100.0
+) -> Proposal | None:
     """The best baseline without a language model that was not beaten."""
     unbeaten = [contrast for contrast in contrasts if contrast.result.effect <= 0 or contrast.result.p > LEVEL]
     if not unbeaten:
         return None
-    best = max(unbeaten, key=lambda contrast: contrast.result.baseline)
-    scores = f"{100 * best.result.candidate:.1f} against {100 * best.result.baseline:.1f}"
+    best = min(unbeaten, key=lambda contrast: contrast.result.effect)
+    scores = f"{_shown(best.result.candidate, scale)} against {_shown(best.result.baseline, scale)}"
     action = f"tune on more than {sum(train_counts.values()):,} examples or another base model, or use {best.baseline}"
     worse = best.result.effect < 0 and best.result.p <= LEVEL
     relation = "is worse than" if worse else "is not shown to be better than"
     return Proposal(action, f"{best.candidate} {relation} {best.baseline}: {scores}")
 
 
-def enlarge_test(contrasts: Sequence[Contrast]) -> Proposal | None:
+def enlarge_test(contrasts: Sequence[Contrast], scale: float = 100.0) -> Proposal | None:
     """An effect that was not shown, but would be on a test set of a practical size.
 
     The smallest effect that a test shows falls with the square root of its size.
@@ -135,12 +138,18 @@ def enlarge_test(contrasts: Sequence[Contrast]) -> Proposal | None:
             continue
         growth = (smallest / effect) ** 2
         if 1 < growth <= LARGEST_TEST:
-            shown = f"{100 * effect:+.1f} against {contrast.baseline}, but {items:,} items can show no less than"
-            found.append((_two_digits(growth * items), f"{shown} {100 * smallest:.1f}"))
+            sign = "+" if effect > 0 else "-"
+            shown = f"{sign}{_shown(abs(effect), scale)} against {contrast.baseline}, but {items:,} items can show no"
+            found.append((_two_digits(growth * items), f"{shown} less than {_shown(smallest, scale)}"))
     if not found:
         return None
     needed, evidence = min(found)
     return Proposal(f"test on about {needed:,} items", evidence)
+
+
+def _shown(score: float, scale: float) -> str:
+    """A share as per cent with one decimal, another score with three."""
+    return f"{scale * score:.{1 if scale == 100 else 3}f}"
 
 
 def _two_digits(number: float) -> int:

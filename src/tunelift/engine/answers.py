@@ -16,7 +16,7 @@ from tunelift.engine.few_rows import FewRows
 from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.projection import rows_at_once
 from tunelift.engine.sampling import Choose, most_probable
-from tunelift.engine.state import PlainState, TreeState, open_state
+from tunelift.engine.state import State, open_state
 
 # Tokens of choices that are scored together.
 SCORED_TOGETHER = 4096
@@ -78,7 +78,7 @@ def answer_prompts(
     Prompts are read in groups; answers that have ended leave, and the next group enters as soon as there is room.
 
     Args:
-        model: A decoder with a language-model head.
+        model: A decoder with a language-model head, or an encoder-decoder.
         prompts: Token ids of each prompt.
         choices: For each prompt the token ids of its choices; empty where it has none.
         stopping: When an answer ends.
@@ -122,7 +122,7 @@ def answer_prompts(
 
 
 def score_choices(
-    state: TreeState | PlainState, numbers: Sequence[int], logits: Tensor, choices: Sequence[Sequence[Sequence[int]]]
+    state: State, numbers: Sequence[int], logits: Tensor, choices: Sequence[Sequence[Sequence[int]]]
 ) -> list[tuple[float, ...]]:
     """Log-probability of each choice behind some prompts.
 

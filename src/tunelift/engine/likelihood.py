@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from tunelift.core.records import Prompt
 from tunelift.engine.forward import forward_tree, takes_trees
-from tunelift.engine.loss import predicting_tokens
+from tunelift.engine.loss import plan_step, predicting_tokens
 from tunelift.engine.modes import evaluation_mode
-from tunelift.engine.plain import plain_logits, plan_padded
+from tunelift.engine.plain import plain_logits
 from tunelift.engine.plan import plan_trees
 from tunelift.engine.projection import rows_at_once, token_logprobs
 from tunelift.engine.tree import build_tree
@@ -25,7 +25,7 @@ def supervised_logprobs(model: Any, prompts: Sequence[Prompt], token_budget: int
     """Log-probability of every supervised token, without dropout.
 
     Args:
-        model: A decoder with a language-model head.
+        model: As for `loss.plan_step`.
         prompts: Each has at least one supervised token, none of them its first.
         token_budget: Largest group that is computed together, in slots of a tree, or in tokens with padding.
 
@@ -33,9 +33,11 @@ def supervised_logprobs(model: Any, prompts: Sequence[Prompt], token_budget: int
         ``[supervised tokens]`` for each prompt, in nats.
     """
     sequences = [predicting_tokens(prompt) for prompt in prompts]
-    most = rows_at_once(model)
     trees = takes_trees(model)
-    plan = plan_trees(sequences, token_budget, most) if trees else plan_padded(sequences, token_budget, most)
+    if trees:
+        plan = plan_trees(sequences, token_budget, rows_at_once(model))
+    else:
+        plan = plan_step(model, prompts, token_budget).groups
     found: list[NDArray[np.float64]] = [np.empty(0)] * len(prompts)
     with evaluation_mode(model):
         for group in plan:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from tunelift.core.records import Prompt
+from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
 from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.plain import plain_logits, plan_padded
@@ -43,7 +44,8 @@ def plan_step(model: Any, prompts: Sequence[Prompt], token_budget: int) -> Plan:
     """How the prompts of one optimizer step are computed, in groups that fit into memory.
 
     Args:
-        model: A decoder with a language-model head.
+        model: A decoder with a language-model head, or an encoder-decoder, whose encoder reads a prompt up to its first
+            supervised token.
         prompts: All prompts of the step.
         token_budget: Largest group, in slots of a tree, or in tokens with padding for a model that takes no trees.
 
@@ -54,13 +56,14 @@ def plan_step(model: Any, prompts: Sequence[Prompt], token_budget: int) -> Plan:
         ValueError: A prompt has no supervised token, or its first token is supervised.
     """
     sequences = [predicting_tokens(prompt) for prompt in prompts]
+    borders = [prompt.supervised.index(True) for prompt in prompts]
+    if is_encoder_decoder(model):
+        return Plan((), plan_completions(model, sequences, borders, token_budget), [])
     if not takes_trees(model):
         return Plan((), plan_padded(sequences, token_budget, rows_at_once(model)), [])
     # A layer that is computed again in the backward pass takes no keys and values from before.
     again = model.training and getattr(model, "is_activation_checkpointing", False)
-    return plan_stems(
-        sequences, [0 if again else prompt.supervised.index(True) - 1 for prompt in prompts], token_budget
-    )
+    return plan_stems(sequences, [0 if again else border - 1 for border in borders], token_budget)
 
 
 def step_loss(
@@ -73,7 +76,7 @@ def step_loss(
     """Sum of the cross-entropy over the supervised tokens of one optimizer step, in nats.
 
     Args:
-        model: A decoder with a language-model head.
+        model: As for `plan_step`.
         prompts: Each has at least one supervised token, none of them its first.
         plan: Of these prompts, see `plan_step`.
         backward: Called with the loss of each group, to add its gradients to those of the weights. None computes no
@@ -130,7 +133,7 @@ def loss_sum(model: Any, prompts: Sequence[Prompt], stem: Stem = NOTHING) -> Ten
     """Sum of the cross-entropy over the supervised tokens of one group, in nats.
 
     Args:
-        model: A decoder with a language-model head.
+        model: As for `plan_step`.
         prompts: Each has at least one supervised token, none of them its first.
         stem: Tokens that all of them begin with, and that have been computed; none of them predicts a supervised one.
 

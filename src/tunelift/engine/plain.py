@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tunelift.engine.encoder_decoder import completion_logits, is_encoder_decoder
 from tunelift.engine.tree import Indices
 
 
@@ -36,13 +37,16 @@ def plain_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequence[
     """Run a model over sequences.
 
     Args:
-        model: A decoder with a language-model head.
+        model: A decoder with a language-model head, or an encoder-decoder.
         sequences: Token ids.
-        keep: For every sequence the indices whose logits are wanted, in ascending order.
+        keep: For every sequence the indices whose logits are wanted, in ascending order. Up to the first of them stands
+            what the encoder of an encoder-decoder reads.
 
     Returns:
         ``[wanted tokens, vocabulary]``, sequence by sequence, in float32 at least.
     """
+    if is_encoder_decoder(model):
+        return completion_logits(model, sequences, keep)
     device = next(model.parameters()).device
     token_ids, mask = pad(sequences)
     wanted = torch.zeros_like(mask, dtype=torch.bool)

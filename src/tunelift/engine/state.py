@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from tunelift.engine.encoder_decoder import EncoderDecoderState, is_encoder_decoder
 from tunelift.engine.forward import forward_layout, takes_trees, tree_layout, windows
 from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, lay_out, rows_behind
 from tunelift.engine.plain import pad, plan_padded
@@ -214,8 +215,13 @@ class PlainState:
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
-def open_state(model: Any) -> TreeState | PlainState:
+State: TypeAlias = TreeState | PlainState | EncoderDecoderState
+
+
+def open_state(model: Any) -> State:
     """An empty state of the kind that a model takes."""
+    if is_encoder_decoder(model):
+        return EncoderDecoderState(model)
     return TreeState(model) if takes_trees(model) else PlainState(model)
 
 

@@ -1,10 +1,11 @@
-"""What a sceptic would try first: the most frequent answer, and TF-IDF with logistic regression."""
+"""What a sceptic would try first: the most frequent answer, TF-IDF with logistic regression, the nearest question."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tunelift.core.errors import UserError
 
@@ -54,8 +55,7 @@ def fit_tfidf(
 
     if len(set(targets)) <= 1:
         return fit_majority(targets)
-    by_words = language != "zh" and any(re.search(r"\w\w", text) for text in texts)
-    grams = {"ngram_range": (1, 2)} if by_words else {"analyzer": "char", "ngram_range": (1, 3)}
+    grams = _grams(texts, language)
     candidates = [
         make_pipeline(
             TfidfVectorizer(sublinear_tf=True, **grams),
@@ -65,3 +65,34 @@ def fit_tfidf(
     ]
     best = max(candidates, key=lambda candidate: candidate.score(*validation)) if validation[0] else candidates[0]
     return lambda texts: [str(answer) for answer in best.predict(list(texts))]
+
+
+def fit_nearest(texts: Sequence[str], targets: Sequence[str], language: str) -> Predictor:
+    """The answer to the most similar training question, by the cosine of TF-IDF weights: what free answers need.
+
+    Args:
+        texts: The rendered questions of the training split.
+        targets: Their answers.
+        language: See `fit_tfidf`.
+
+    Raises:
+        UserError: There are no training rows.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    if len(set(targets)) <= 1:
+        return fit_majority(targets)
+    vectorizer = TfidfVectorizer(sublinear_tf=True, **_grams(texts, language))
+    known = vectorizer.fit_transform(list(texts))
+
+    def predict(asked: Sequence[str]) -> list[str]:
+        similar = vectorizer.transform(list(asked)) @ known.T
+        return [targets[place] for place in similar.toarray().argmax(axis=1)]
+
+    return predict
+
+
+def _grams(texts: Sequence[str], language: str) -> dict[str, Any]:
+    """What is counted: words where there are such, characters otherwise."""
+    by_words = language != "zh" and any(re.search(r"\w\w", text) for text in texts)
+    return {"ngram_range": (1, 2)} if by_words else {"analyzer": "char", "ngram_range": (1, 3)}

@@ -19,10 +19,11 @@ from tunelift.core.records import Sample
 from tunelift.core.store import timestamp
 from tunelift.data.tasks import Task
 from tunelift.evaluation.evaluate import Evaluation
+from tunelift.evaluation.metrics.tokens import text_of
 
 OWN_FIELDS = (
     "example_id", "condition", "group", "template", "demonstrations", "logprobs", "tokens", "finish_reason", "choices",
-    "answer", "choice_answer",
+    "answer", "choice_answer", "references", "probabilities", "reference_logprob",
 )  # fmt: skip
 
 # Keys of the harness's results for which there is nothing to say unless the caller does; viewers look for them.
@@ -61,7 +62,7 @@ def sample_line(sample: Sample, task: Task) -> dict[str, Any]:
         "target": sample.target,
         "arguments": {"gen_args_0": {"arg_0": sample.prompt, "arg_1": generation.model_dump()}},
         "resps": [[sample.output]],
-        "filtered_resps": [sample.answer if sample.answer is not None else ""],
+        "filtered_resps": [text_of(sample.answer) if sample.answer is not None else ""],
         "filter": "none",
         "metrics": list(sample.metrics),
         "doc_hash": _hash(json.dumps(sample.doc, indent=2, ensure_ascii=False)),
@@ -91,7 +92,7 @@ def read_samples(path: Path) -> list[Sample]:
 
 def _sample(row: dict[str, Any]) -> Sample:
     values = {name: row[name] for name in OWN_FIELDS}
-    for name in ("choices", "logprobs", "demonstrations"):
+    for name in ("choices", "logprobs", "demonstrations", "references", "probabilities"):
         values[name] = tuple(values[name]) if values[name] is not None else None
     return Sample(
         doc_id=row["doc_id"],
@@ -112,17 +113,17 @@ def sanitise(model: str) -> str:
 def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[str, Any]) -> dict[str, Any]:
     """The content of the results file: the keys of the harness's but for those of its tokenizer, and our own."""
     samples = evaluation.samples
-    names = list(samples[0].metrics) if samples else []
+    directions = {metric.name: metric.higher_is_better for metric in evaluation.metrics}
     scores: dict[str, Any] = {"name": task.task, "alias": task.task_alias or task.task, "sample_len": len(samples)}
-    for name in names:
-        scores[f"{name},none"] = evaluation.mean(name)
-        scores[f"{name}_stderr,none"] = _standard_error([sample.metrics[name] for sample in samples])
+    for name, score in evaluation.scores.items():
+        scores[f"{name},none"] = score
+        scores[f"{name}_stderr,none"] = _standard_error(evaluation, name)
     return {
         "results": {task.task: scores},
         "configs": {task.task: task.model_dump(exclude_none=True)},
         "versions": {task.task: task.metadata.get("version", 0)},
         "n-shot": {task.task: shots},
-        "higher_is_better": {task.task: dict.fromkeys(names, True)},
+        "higher_is_better": {task.task: {name: directions.get(name, True) for name in evaluation.scores}},
         "n-samples": {task.task: {"original": evaluation.available, "effective": len(samples)}},
         "group_subtasks": {},
         "config": {},
@@ -148,8 +149,12 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[s
     }
 
 
-def _standard_error(values: list[float]) -> float | str:
-    return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else "N/A"
+def _standard_error(evaluation: Evaluation, name: str) -> float | str:
+    """Of a mean; as in the harness, other scores have none here, and an interval in the comparison."""
+    metric = next((metric for metric in evaluation.metrics if metric.name == name), None)
+    values = [sample.metrics[name] for sample in evaluation.samples if name in sample.metrics]
+    is_mean = metric is None or metric.is_mean
+    return stdev(values) / math.sqrt(len(values)) if is_mean and len(values) > 1 else "N/A"
 
 
 def _task_hash(lines: list[dict[str, Any]]) -> str:

@@ -29,6 +29,8 @@ def add_lora(model: Any, settings: Lora, seed: int) -> Any:
     unknown = [name for name in chosen if name not in available]
     if unknown:
         raise UserError(f"{WHERE}.target_modules", f'the model has no "{unknown[0]}"', "it has " + ", ".join(available))
+    if settings.last_layers and model.config.is_encoder_decoder:
+        raise UserError(f"{WHERE}.last_layers", "is not offered for a model with an encoder", "leave it out")
     count = model.config.get_text_config().num_hidden_layers
     if settings.last_layers and settings.last_layers > count:
         raise UserError(f"{WHERE}.last_layers", f"is {settings.last_layers}, but the model has {count}", "lower it")
@@ -39,7 +41,7 @@ def add_lora(model: Any, settings: Lora, seed: int) -> Any:
         lora_dropout=settings.dropout,
         target_modules=chosen,
         layers_to_transform=list(range(count))[-settings.last_layers :] if settings.last_layers else None,
-        task_type=TaskType.CAUSAL_LM,
+        task_type=TaskType.SEQ_2_SEQ_LM if model.config.is_encoder_decoder else TaskType.CAUSAL_LM,
     )
     return get_peft_model(model, config)
 

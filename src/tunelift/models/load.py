@@ -26,7 +26,8 @@ class LanguageModel:
     Attributes:
         name: As the user wrote it.
         model: The network; a PEFT model where it has an adapter.
-        tokenizer: With a chat template, its own or our default.
+        tokenizer: With a chat template, its own or our default; that of an encoder-decoder has one only if it brings
+            it.
         source: The folder or hub id that it was loaded from.
         fingerprint: Hash of configuration and weights, for the run record.
     """
@@ -41,6 +42,8 @@ class LanguageModel:
     def context(self) -> int:
         """The longest sequence that the model takes, in tokens."""
         config = self.model.config.get_text_config()
+        if getattr(config, "relative_attention_num_buckets", None):
+            return 1 << 30  # T5 knows distances alone; what its configuration calls n_positions limits nothing
         longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30
         rotary = getattr(config, "rope_parameters", None) or {}
         if rotary.get("rope_type") in ("dynamic", "longrope"):
@@ -119,32 +122,40 @@ def _load_tokenizer(name: str, source: str) -> Any:
     from transformers import AutoTokenizer
 
     with _explained(name):
-        tokenizer = AutoTokenizer.from_pretrained(source)
-    if not tokenizer.chat_template:
-        tokenizer.chat_template = default_chat_template(tokenizer)
-    return tokenizer
+        return AutoTokenizer.from_pretrained(source)
 
 
 def _load_weights(name: str, source: str, precision: str) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
-
-    from tunelift.engine.support import LayoutRefusedError, enable_trees
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     hardware.limit_threads()
     dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
     with _explained(name):
-        model, found = AutoModelForCausalLM.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, output_loading_info=True
-        )
+        config = AutoConfig.from_pretrained(source)
+        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        model, found = kind.from_pretrained(source, dtype=dtype, use_safetensors=True, output_loading_info=True)
     if found["missing_keys"]:  # the library would only warn, and draw them at random
         raise UserError(name, f"lacks weights ({shorten(sorted(found['missing_keys']))})", "copy or download it again")
     model = model.to(hardware.device()).eval()
+    _prepare(name, model)
+    return model
+
+
+def _prepare(name: str, model: Any) -> None:
+    """Find out, by trying, whether a decoder takes trees, and whether an encoder-decoder can be used."""
+    from tunelift.engine.encoder_decoder import UnsupportedModelError, compare_with_single
+    from tunelift.engine.support import LayoutRefusedError, enable_trees
+
     try:
-        enable_trees(model)
+        if model.config.is_encoder_decoder:
+            compare_with_single(model)
+        else:
+            enable_trees(model)
     except LayoutRefusedError as error:
         say(f"{name}: shared prefixes are not used, since {error}")
-    return model
+    except UnsupportedModelError as error:
+        raise UserError(name, f"is an encoder-decoder that cannot be used: {error}", "choose another model") from error
 
 
 def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
@@ -183,7 +194,9 @@ def _put_on(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
 
 
 def _finish(name: str, model: Any, tokenizer: Any, source: str) -> LanguageModel:
-    """Give the generation configuration every stop token of the chat template and a padding token."""
+    """Give a decoder a chat template, the generation configuration all stop tokens, and both a padding token."""
+    if not tokenizer.chat_template and not model.config.is_encoder_decoder:
+        tokenizer.chat_template = default_chat_template(tokenizer)
     loaded = LanguageModel(name, model, tokenizer, source, _fingerprint(model, source))
     model.generation_config.eos_token_id = sorted(loaded.stop_token_ids)
     if tokenizer.pad_token_id is None:

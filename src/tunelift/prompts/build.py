@@ -10,7 +10,8 @@ from tunelift.core.errors import UserError
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.core.templating import render
-from tunelift.data.tasks import Task
+from tunelift.data.reader import is_conversation, transcript
+from tunelift.data.tasks import ROLLING, Task
 from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chat, stop_token_id
 from tunelift.prompts.demonstrations import make_selector
 
@@ -21,8 +22,9 @@ class PromptStyle:
 
     Attributes:
         task: Its templates, description and delimiters.
-        tokenizer: With a chat template.
-        chat: Rendered as a chat, or as plain text in the way of the harness.
+        tokenizer: With a chat template, unless it is an encoder-decoder's.
+        chat: Rendered as a chat, or as plain text in the way of the harness. Without a chat template both are plain
+            text; the answer that is asked for in a chat has no delimiter before it.
     """
 
     task: Task
@@ -46,8 +48,10 @@ def question_text(task: Task, example: Example) -> str:
     Raises:
         UserError: The template cannot be rendered with this row.
     """
+    if is_conversation(example.fields.get(task.doc_to_text)):
+        return transcript(example.fields[task.doc_to_text])
     where = f"task {task.task}: doc_to_text, {example.source.file}:{example.source.row}"
-    return render(task.doc_to_text, example.fields, where)
+    return render(task.doc_to_text, task.context(example.fields), where)
 
 
 def answer_prompts(
@@ -65,6 +69,8 @@ def answer_prompts(
     Raises:
         UserError: There are fewer examples to show than are asked for.
     """
+    if style.task.output_type == ROLLING:
+        return text_prompts(style, items)
     if prompting.shots > len(pool):
         what = f"{prompting.shots} demonstrations are asked for, but there are only {len(pool)} training examples"
         raise UserError(f"task {style.task.task}", what, "use fewer shots, or name a training_split or fewshot_split")
@@ -88,7 +94,7 @@ def build_prompts(
         UserError: The chat template refuses a conversation.
     """
     pairs = list(zip(examples, demonstrations, strict=True))
-    if style.chat:
+    if style.chat and style.tokenizer.chat_template:
         conversations = [_messages(style.task, example, shown) for example, shown in pairs]
         texts = [
             _rendered(style.tokenizer, conversation, example)
@@ -121,12 +127,29 @@ def _rendered(tokenizer: Any, conversation: list[Message], example: Example) -> 
 def training_prompts(style: PromptStyle, examples: Sequence[Example]) -> list[Prompt]:
     """The prompts with their answers, without demonstrations.
 
-    Supervised are the answer's tokens and the stop token behind them.
+    Supervised are the answer's tokens and the stop token behind them; all tokens but the first of a text whose
+    probability is measured.
     """
+    if style.task.output_type == ROLLING:
+        return text_prompts(style, examples)
     prompts = build_prompts(style, examples, [()] * len(examples))
     stop = stop_token_id(style.tokenizer)
     answers = completion_ids(style, [example.target for example in examples])
     return [_completed(style, prompt, [*answer, stop]) for prompt, answer in zip(prompts, answers, strict=True)]
+
+
+def text_prompts(style: PromptStyle, examples: Sequence[Example]) -> list[Prompt]:
+    """The targets alone, as texts of which every token is predicted.
+
+    In front of a text stands the token that begins one, or else the one that ends the text before.
+    """
+    first = style.tokenizer.bos_token_id
+    first = style.tokenizer.eos_token_id if first is None else first
+    encoded = encode_texts(style.tokenizer, [example.target for example in examples])
+    return [
+        Prompt(example.id, example.target, (first, *ids), (False, *(True for _ in ids)))
+        for example, ids in zip(examples, encoded, strict=True)
+    ]
 
 
 def _completed(style: PromptStyle, prompt: Prompt, completion: Sequence[int]) -> Prompt:
@@ -152,9 +175,16 @@ def _messages(task: Task, example: Example, demonstrations: Sequence[Example]) -
     description = _description(task, example)
     messages = [{"role": "system", "content": description}] if description else []
     for shown in demonstrations:
-        messages.append({"role": "user", "content": question_text(task, shown)})
-        messages.append({"role": "assistant", "content": shown.target})
-    return [*messages, {"role": "user", "content": question_text(task, example)}]
+        messages += [*_turns(task, shown), {"role": "assistant", "content": shown.target}]
+    return messages + _turns(task, example)
+
+
+def _turns(task: Task, example: Example) -> list[Message]:
+    """The question as a turn of the user, or the conversation that a field holds."""
+    conversation = example.fields.get(task.doc_to_text)
+    if is_conversation(conversation):
+        return [{"role": turn["role"], "content": turn["content"]} for turn in conversation]
+    return [{"role": "user", "content": question_text(task, example)}]
 
 
 def _plain(task: Task, example: Example, demonstrations: Sequence[Example]) -> str:
@@ -165,4 +195,4 @@ def _plain(task: Task, example: Example, demonstrations: Sequence[Example]) -> s
 def _description(task: Task, example: Example) -> str:
     """The description, which may be a template, too."""
     where = f"task {task.task}: description, {example.source.file}:{example.source.row}"
-    return render(task.description, example.fields, where)
+    return render(task.description, task.context(example.fields), where)

@@ -40,9 +40,13 @@ def encode_chat(tokenizer: Any, messages: list[Message]) -> list[int]:
 def encode_chats(tokenizer: Any, conversations: Sequence[list[Message]]) -> list[list[int]]:
     """Token ids of conversations, each through the generation prompt.
 
+    Without a chat template, as encoder-decoders are, they are plain text with what the tokenizer puts around one.
+
     Raises:
         UserError: The chat template refuses a conversation, for example a system turn.
     """
+    if not tokenizer.chat_template:
+        return encode_texts(tokenizer, list(map(_plain_chat, conversations)), special_tokens=True)
     return _apply_template(tokenizer, conversations, sanitize_control_tokens=True, return_dict=False)
 
 
@@ -52,7 +56,16 @@ def render_chat(tokenizer: Any, messages: list[Message]) -> str:
     Raises:
         UserError: The chat template refuses the conversation.
     """
+    if not tokenizer.chat_template:
+        return _plain_chat(messages)
     return str(_apply_template(tokenizer, [messages], tokenize=False)[0])
+
+
+def _plain_chat(messages: list[Message]) -> str:
+    """A conversation as the prompt of the harness, with its default delimiters; earlier answers are demonstrations."""
+    return "".join(
+        f" {message['content']}\n\n" if message["role"] == "assistant" else message["content"] for message in messages
+    )
 
 
 def _apply_template(tokenizer: Any, conversations: Sequence[list[Message]], **options: bool) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tunelift.core.records import Example, Finding, Prompt
+from tunelift.data.tasks import ROLLING
 from tunelift.prompts.build import PromptStyle, completion_ids, question_text
 from tunelift.prompts.chat import control_tokens_in, stop_token_id
 
@@ -27,6 +28,8 @@ def check_prompts(
         context: The longest sequence that the model takes, in tokens.
     """
     places = {example.id: f"{example.source.file}:{example.source.row}" for example in examples}
+    if style.task.output_type == ROLLING:  # whole texts: long ones are cut into windows where they are measured
+        return [*_too_long(training, {}, style, places, context), *_empty(training, places)]
     return [
         *_too_long(training, answering, style, places, context),
         *_empty([*training, *(prompt for prompts in answering.values() for prompt in prompts)], places),

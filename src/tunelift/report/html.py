@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -43,7 +44,7 @@ def render_html(report: RunReport) -> str:
     table = diagnosis.table if diagnosis else None
     shown = shown_classes(table) if table else []
     return (
-        _environment()
+        _environment(report.comparison.scale)
         .get_template("report.html.jinja")
         .render(
             report=report,
@@ -60,7 +61,8 @@ def render_html(report: RunReport) -> str:
     )
 
 
-def _environment() -> Any:
+def _environment(scale: float) -> Any:
+    """The templates' environment, with scores shown on a scale."""
     import jinja2
 
     templates = files("tunelift.report").joinpath("templates")
@@ -73,19 +75,24 @@ def _environment() -> Any:
     )
     environment.filters |= {
         "bytes": wording.bytes_text,
-        "interval": wording.interval_text,
+        "effect": wording.effect_text,
+        "interval": partial(wording.interval_text, scale=scale),
         "label": wording.label,
         "p": wording.p_text,
         "percent": wording.percent,
-        "points": wording.points,
+        "number": wording.number_text,
+        "points": partial(wording.points, scale=scale),
+        "score": partial(wording.percent, scale=scale),
         "seconds": wording.seconds_text,
-        "verdict": wording.verdict,
+        "verdict": partial(wording.verdict, scale=scale),
         "outcome": wording.outcome,
     }
     environment.globals |= {
         "notes": wording.notes,
         "items_text": wording.items_text,
         "metric_name": wording.metric_name,
+        "of_hundred": wording.of_hundred,
+        "unit": wording.unit,
     }
     return environment
 
@@ -119,34 +126,38 @@ def heat_rows(table: ConfusionTable, shown: list[int], listed: Sequence[Confusio
 
 
 def _conditions_chart(report: RunReport) -> Any:
+    scale = report.comparison.scale
     estimates = [
         charts.Estimate(
             score.name,
-            100 * score.score,
-            100 * score.interval.low if score.interval else None,
-            100 * score.interval.high if score.interval else None,
+            scale * score.score,
+            scale * score.interval.low if score.interval else None,
+            scale * score.interval.high if score.interval else None,
             "studied" if score.name == report.studied.name else "",
         )
         for score in report.comparison.conditions
     ]
-    title = f"{wording.metric_name(report.comparison)} of every condition in per cent, with 95 % intervals"
+    measured = " in per cent" if scale == 100 else ""
+    title = f"{wording.metric_name(report.comparison)} of every condition{measured}, with 95 % intervals"
     return _markup(charts.interval_chart("conditions_chart", title, estimates))
 
 
 def _contrasts_chart(report: RunReport) -> Any:
     if not report.contrasts:
         return ""
+    scale = report.comparison.scale
     estimates = [
         charts.Estimate(
             f"{contrast.candidate} vs {contrast.baseline}",
-            100 * contrast.result.effect,
-            100 * contrast.result.interval.low if contrast.result.interval else None,
-            100 * contrast.result.interval.high if contrast.result.interval else None,
+            scale * contrast.result.effect,
+            scale * contrast.result.interval.low if contrast.result.interval else None,
+            scale * contrast.result.interval.high if contrast.result.interval else None,
             wording.outcome(contrast),
         )
         for contrast in report.contrasts
     ]
-    title = "effects in percentage points, with 95 % intervals; right of zero the first one is better"
+    measured = " in percentage points" if scale == 100 else ""
+    title = f"effects{measured}, with 95 % intervals; right of zero the first one is better"
     return _markup(charts.interval_chart("contrasts_chart", title, estimates))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 
-from tunelift.comparison.compare import HEADLINE
 from tunelift.core.records import Sample
+from tunelift.evaluation.metrics.tokens import text_of
 from tunelift.report.record import RunReport
 from tunelift.report.wording import anchors, clip, confusion_name
 
@@ -101,19 +102,25 @@ def _item_list(report: RunReport, anchor: str, title: str, ids: Sequence[str]) -
 def _item(report: RunReport, answers: dict[str, dict[str, Sample]], id: str) -> Item:
     sample = answers[report.studied.name][id]
     others = {name: samples[id] for name, samples in answers.items() if name != report.studied.name}
+    comparison = report.comparison
+
+    def is_right(sample: Sample) -> bool:
+        return comparison.is_right(sample.metrics.get(comparison.metric, nan))
+
     logprobs = zip(sample.choices or (), sample.logprobs or (), strict=False)
     return Item(
         id=id,
         source=report.sources.get(id),
         fields=tuple((name, clip(str(value), TEXT)) for name, value in sample.doc.items() if value != sample.target),
         target=clip(sample.target, TEXT),
-        answer=clip(sample.answer, TEXT) if sample.answer is not None else None,
+        answer=_answer_text(sample),
         output=clip(sample.output, TEXT),
         logprobs=tuple(sorted(logprobs, key=lambda pair: -pair[1])),
-        right=sample.metrics[HEADLINE] == 1,
+        right=is_right(sample),
         prompt=clip(sample.prompt, PROMPT),
-        others=tuple(
-            (name, clip(other.answer, TEXT) if other.answer is not None else None, other.metrics[HEADLINE] == 1)
-            for name, other in others.items()
-        ),
+        others=tuple((name, _answer_text(other), is_right(other)) for name, other in others.items()),
     )
+
+
+def _answer_text(sample: Sample) -> str | None:
+    return clip(text_of(sample.answer), TEXT) if sample.answer is not None else None

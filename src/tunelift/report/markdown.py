@@ -11,16 +11,20 @@ from tunelift.report.record import RunReport
 from tunelift.report.wording import (
     bytes_text,
     confusion_name,
+    effect_text,
     interval_text,
     items_text,
     label,
     metric_name,
     notes,
+    number_text,
+    of_hundred,
     one_line,
     p_text,
     percent,
     points,
     seconds_text,
+    unit,
     verdict,
 )
 
@@ -36,6 +40,7 @@ def render_markdown(report: RunReport) -> str:
         verdicts(report),
         "## Conditions",
         conditions_table(report),
+        *metrics_table(report),
         *([("## Contrasts"), contrasts_table(report)] if report.contrasts else []),
         *_still_wrong(report),
         *_next(report),
@@ -90,25 +95,28 @@ def model_card(
 def verdicts(report: RunReport) -> str:
     """The score of the studied condition, and one sentence a contrast."""
     studied = report.studied
-    lead = f"**{text(studied.name)}: {metric_name(report.comparison)} {percent(studied.score)} %**"
-    lead += f" (95 % interval {interval_text(studied.interval)}, {items_text(report.comparison)})"
+    comparison = report.comparison
+    scale = comparison.scale
+    shown = f"{percent(studied.score, scale)}{of_hundred(comparison)}"
+    lead = f"**{text(studied.name)}: {text(metric_name(comparison))} {shown}**"
+    lead += f" (95 % interval {interval_text(studied.interval, scale)}, {items_text(comparison)})"
     lines = [
-        f"- {text(verdict(contrast))}. {points(contrast.result.effect)} points "
-        f"({interval_text(contrast.result.interval)}), {text(p_text(contrast.result.p))}"
+        f"- {text(verdict(contrast, scale))}. {points(contrast.result.effect, scale)}{unit(comparison)} "
+        f"({interval_text(contrast.result.interval, scale)}), {text(p_text(contrast.result.p))}"
         for contrast in report.contrasts
     ]
     return "\n".join([lead, "", *lines]).rstrip()
 
 
 def conditions_table(report: RunReport) -> str:
-    """All conditions with their scores in per cent."""
-    name = metric_name(report.comparison)
+    """All conditions with their scores, those that are shares in per cent."""
+    name, scale = metric_name(report.comparison), report.comparison.scale
     heading = ["condition", name, "95 % interval", "balanced", "by log-probability", "cost per 1000 answers", "notes"]
     rows = [
         [
             score.name,
-            percent(score.score),
-            interval_text(score.interval),
+            percent(score.score, scale),
+            interval_text(score.interval, scale),
             percent(score.balanced_accuracy),
             percent(score.choice_accuracy),
             seconds_text(report.seconds_per_1000.get(score.name)),
@@ -119,20 +127,39 @@ def conditions_table(report: RunReport) -> str:
     return table(heading, rows, left={0, 6})
 
 
+def metrics_table(report: RunReport) -> list[str]:
+    """The further metrics of the task in their own units: scores, and effects with their p-values."""
+    names = list(report.studied.others)
+    if not names:
+        return []
+    scores = [
+        [score.name, *(number_text(score.others.get(name)) for name in names)] for score in report.comparison.conditions
+    ]
+    effects = [
+        [
+            f"{contrast.candidate} vs {contrast.baseline}",
+            *(effect_text(contrast.others.get(name)) for name in names),
+        ]
+        for contrast in report.contrasts
+    ]
+    return ["## Further metrics", table(["", *names], scores + effects, left={0})]
+
+
 def contrasts_table(report: RunReport) -> str:
-    """All contrasts with their effects in percentage points."""
+    """All contrasts with their effects, those on shares in percentage points."""
+    scale = report.comparison.scale
     heading = ["contrast", "effect", "95 % interval", "p", "format", "ability", "balanced", "p", "smallest effect"]
     rows = [
         [
             f"{contrast.candidate} vs {contrast.baseline}",
-            points(contrast.result.effect),
-            interval_text(contrast.result.interval),
+            points(contrast.result.effect, scale),
+            interval_text(contrast.result.interval, scale),
             p_text(contrast.result.p),
             points(contrast.format_gain),
             points(contrast.ability_gain),
             points(contrast.balanced.effect if contrast.balanced else None),
             p_text(contrast.balanced.p) if contrast.balanced else "-",
-            percent(contrast.detectable_effect),
+            percent(contrast.detectable_effect, scale),
         ]
         for contrast in report.contrasts
     ]

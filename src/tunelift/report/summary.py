@@ -11,10 +11,12 @@ from tunelift.report.wording import (
     NONE,
     anchors,
     confusion_name,
+    effect_text,
     items_text,
     label,
     metric_name,
     notes,
+    number_text,
     outcome,
     p_text,
     percent,
@@ -31,14 +33,16 @@ PROPOSAL_LENGTH = 300
 def summary_text(report: RunReport) -> str:
     """The result of a run as plain text: conditions, contrasts, verdicts, what is still wrong, what comes next.
 
-    All scores are percentages, all effects percentage points.
+    Scores that are shares are percentages, and their effects percentage points.
     """
+    scale = report.comparison.scale
     lines = [
         f"{report.name} · {items_text(report.comparison)} · identical for every condition",
         *_conditions(report),
         "",
-        *_contrasts(report.contrasts),
-        *(verdict(contrast) for contrast in report.contrasts if outcome(contrast) != "better"),
+        *_contrasts(report.contrasts, scale),
+        *_others(report),
+        *(verdict(contrast, scale) for contrast in report.contrasts if outcome(contrast) != "better"),
         *_still_wrong(report),
         *_next(report),
     ]
@@ -48,7 +52,8 @@ def summary_text(report: RunReport) -> str:
 def _conditions(report: RunReport) -> list[str]:
     scores = report.comparison.conditions
     has_balanced = any(score.balanced_accuracy is not None for score in scores)
-    ranges = _ranges([score.interval for score in scores], " - ")
+    scale = report.comparison.scale
+    ranges = _ranges([score.interval for score in scores], " - ", scale)
     heading = ["condition", metric_name(report.comparison), "95 % interval", "balanced" if has_balanced else ""]
     rows = [[*heading, "cost per 1000 answers", ""]]
     for score, interval in zip(scores, ranges, strict=True):
@@ -56,7 +61,7 @@ def _conditions(report: RunReport) -> list[str]:
         rows.append(
             [
                 score.name,
-                percent(score.score),
+                percent(score.score, scale),
                 interval,
                 percent(score.balanced_accuracy) if has_balanced else "",
                 seconds_text(report.seconds_per_1000.get(score.name)),
@@ -66,14 +71,14 @@ def _conditions(report: RunReport) -> list[str]:
     return align(rows, right={1, 2, 3})
 
 
-def _contrasts(contrasts: Sequence[Contrast]) -> list[str]:
+def _contrasts(contrasts: Sequence[Contrast], scale: float) -> list[str]:
     if not contrasts:
         return []
-    ranges = _ranges([contrast.result.interval for contrast in contrasts], " to ")
+    ranges = _ranges([contrast.result.interval for contrast in contrasts], " to ", scale)
     rows = [
         [
             f"{contrast.candidate} vs {contrast.baseline}",
-            points(contrast.result.effect),
+            points(contrast.result.effect, scale),
             f"({interval})",
             p_text(contrast.result.p),
             _split(contrast),
@@ -84,9 +89,26 @@ def _contrasts(contrasts: Sequence[Contrast]) -> list[str]:
     return align(rows, right={1})
 
 
-def _ranges(intervals: Sequence[Interval | None], joint: str) -> list[str]:
+def _others(report: RunReport) -> list[str]:
+    """The further metrics of the task: every condition's score, and the effect of the first contrast."""
+    names = list(report.studied.others)
+    if not names:
+        return []
+    rows = [["further metrics", *names]]
+    for score in report.comparison.conditions:
+        rows.append([score.name, *(number_text(score.others.get(name)) for name in names)])
+    for contrast in report.contrasts[:1]:
+        cells = [effect_text(contrast.others.get(name)) for name in names]
+        rows.append([f"{contrast.candidate} vs {contrast.baseline}", *cells])
+    return ["", *align(rows, right=set(range(1, len(names) + 1))), ""]
+
+
+def _ranges(intervals: Sequence[Interval | None], joint: str, scale: float) -> list[str]:
     """Intervals with their ends under each other."""
-    ends = [(percent(interval.low), percent(interval.high)) if interval else ("", "") for interval in intervals]
+    ends = [
+        (percent(interval.low, scale), percent(interval.high, scale)) if interval else ("", "")
+        for interval in intervals
+    ]
     low, high = (max(map(len, column)) for column in zip(*ends, strict=True))
     return [f"{a:>{low}}{joint}{b:>{high}}" if a else NONE for a, b in ends]
 

@@ -12,24 +12,42 @@ from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.diagnosis.records import Confusion
 from tunelift.report.record import RunReport
 from tunelift.statistics.intervals import Interval
+from tunelift.statistics.paired import PairedResult
 
 LEVEL = 0.05
 NONE = "-"
 
 
-def percent(share: float | None) -> str:
-    """A share between 0 and 1 as per cent with one decimal, without the sign."""
-    return NONE if share is None else f"{round(100 * share, 1) + 0.0:.1f}"  # + 0.0 turns -0.0 into 0.0
+def percent(share: float | None, scale: float = 100.0) -> str:
+    """A share between 0 and 1 as per cent with one decimal, without the sign; a score of another scale as it is."""
+    digits = decimals(scale)
+    return NONE if share is None else f"{round(scale * share, digits) + 0.0:.{digits}f}"  # + 0.0 turns -0.0 into 0.0
 
 
-def points(effect: float | None) -> str:
-    """A difference of two shares in percentage points, with its sign."""
-    return NONE if effect is None else f"{round(100 * effect, 1) + 0.0:+.1f}"
+def points(effect: float | None, scale: float = 100.0) -> str:
+    """A difference of two shares in percentage points, or of two scores of another scale, with its sign."""
+    digits = decimals(scale)
+    return NONE if effect is None else f"{round(scale * effect, digits) + 0.0:+.{digits}f}"
 
 
-def interval_text(interval: Interval | None) -> str:
-    """``26.1 to 37.3``, in per cent or percentage points."""
-    return f"{percent(interval.low)} to {percent(interval.high)}" if interval else NONE
+def number_text(value: float | None) -> str:
+    """A score in its own unit with the digits that matter: ``0.712``, ``23.41``."""
+    return NONE if value is None else f"{value:.{2 if abs(value) >= 10 else 3}f}"
+
+
+def effect_text(result: PairedResult | None) -> str:
+    """An effect in the unit of its score, with its p-value."""
+    return NONE if result is None else f"{number_text(result.effect)}, {p_text(result.p)}"
+
+
+def decimals(scale: float) -> int:
+    """Decimals of a score that is shown on this scale: scores that are no shares can be small."""
+    return 1 if scale == 100 else 3
+
+
+def interval_text(interval: Interval | None, scale: float = 100.0) -> str:
+    """``26.1 to 37.3``, in per cent or percentage points, or in the unit of the score."""
+    return f"{percent(interval.low, scale)} to {percent(interval.high, scale)}" if interval else NONE
 
 
 def p_text(p: float) -> str:
@@ -61,13 +79,13 @@ def outcome(contrast: Contrast) -> Literal["better", "worse", "undecided"]:
     return "better" if contrast.result.effect > 0 else "worse"
 
 
-def verdict(contrast: Contrast) -> str:
+def verdict(contrast: Contrast, scale: float = 100.0) -> str:
     """A contrast as a plain sentence without a full stop."""
     candidate, baseline, smallest = contrast.candidate, contrast.baseline, contrast.detectable_effect
     shown = outcome(contrast)
     if shown != "undecided":
         return f"{candidate} is {shown} than {baseline}"
-    reach = f"smallest effect this test set could show: {'none' if smallest is None else percent(smallest)}"
+    reach = f"smallest effect this test set could show: {'none' if smallest is None else percent(smallest, scale)}"
     return f"{candidate} does not beat {baseline}: no difference could be shown ({reach})"
 
 
@@ -78,13 +96,24 @@ def items_text(comparison: Comparison) -> str:
 
 
 def metric_name(comparison: Comparison) -> str:
-    """The name of the score as a heading."""
-    return "accuracy" if comparison.metric == "acc" else comparison.metric
+    """The name of the score as a heading, with the direction where lower is better."""
+    name = "accuracy" if comparison.metric == "acc" else comparison.metric
+    return name if comparison.higher_is_better else f"{name} (lower is better)"
+
+
+def unit(comparison: Comparison) -> str:
+    """What effects are counted in: ``points``, or nothing where the score is no share."""
+    return " points" if comparison.scale == 100 else ""
+
+
+def of_hundred(comparison: Comparison) -> str:
+    """The sign behind a score that is shown as per cent."""
+    return " %" if comparison.scale == 100 else ""
 
 
 def notes(report: RunReport, score: ConditionScore) -> list[str]:
     """What has to be known about the answers of a condition beside its score."""
-    unusable = "not one of the choices" if report.has_choices else "empty"
+    unusable = "not one of the choices" if report.has_choices else "not parsed"
     counts = [(score.unparsed, unusable), (score.truncated, "cut off")]
     return [f"{number:,} {'answer' if number == 1 else 'answers'} {what}" for number, what in counts if number]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tunelift.core.seeds import derive_seed
-from tunelift.statistics.intervals import group_codes, is_binary, normal_quantile, standard_error
+from tunelift.statistics.intervals import Interval, group_codes, is_binary, normal_quantile, standard_error
 from tunelift.statistics.randomisation import binomial_probability, flip_groups
 
 FEW_GROUPS = 10  # up to here sign flips of groups show clearly less than a t-test would
@@ -40,6 +40,18 @@ def detectable_difference(
         wins, losses = int(np.sum(candidate > baseline)), int(np.sum(candidate < baseline))
         return detectable_effect(wins, losses, len(baseline), alpha, power)
     return detectable_mean(candidate - baseline, groups, alpha, power)
+
+
+def detectable_from_interval(interval: Interval, alpha: float = 0.05, power: float = 0.80) -> float:
+    """The smallest effect that a test with the spread of this interval shows with this power.
+
+    Args:
+        interval: Interval of the effect; half its width is a quantile of the normal distribution times the error.
+        alpha: Level of the two-sided test.
+        power: Probability with which the effect is shown.
+    """
+    error = (interval.high - interval.low) / 2 / normal_quantile(0.5 + interval.confidence / 2)
+    return (normal_quantile(1 - alpha / 2) + normal_quantile(power)) * error
 
 
 def detectable_mean(

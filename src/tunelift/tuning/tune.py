@@ -163,7 +163,9 @@ def _make_trainer(
     device = hardware.device()
     bfloat16 = (hardware.fast_precision() if settings.precision == "auto" else settings.precision) == "bfloat16"
     if settings.method.full:
-        loaded.model.float().requires_grad_(True)
+        for name, weight in loaded.model.float().named_parameters():
+            # The library saves no weights that are the same in all models of a kind, as Marian's positions are.
+            weight.requires_grad_(name not in (loaded.model._keys_to_ignore_on_save or ()))
     steps_per_epoch = math.ceil(len(training) / settings.batch_size)
     arguments = TrainingArguments(
         output_dir=str(work),

@@ -1,0 +1,276 @@
+"""Encoder-decoders (T5 and BART kind): the encoder reads the prompt, the decoder writes the answer.
+
+Prompts stand side by side, padded behind their tokens and masked, and are encoded once, whatever is scored or generated
+behind them. Nothing is shared between prompts, since what a token of an encoder sees stands on both of its sides.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from tunelift.engine.modes import evaluation_mode
+from tunelift.engine.projection import causal_model, rows_at_once
+from tunelift.engine.tree import Indices
+
+# Tokens of prompts that are encoded together, padding included.
+READ_TOGETHER = 1024
+# Memory for keys and values of prompts, which are copied for every choice that is scored.
+COPIED_BYTES = 1 << 28
+# Relative to the norm of the log-probabilities of single prompts, in float32 and in fewer bits: the two ways differ by
+# rounding alone.
+TOLERANCE, COARSE_TOLERANCE = 1e-4, 0.05
+
+
+class UnsupportedModelError(Exception):
+    """An encoder-decoder cannot be used for prompts and answers; the message says why."""
+
+
+def is_encoder_decoder(model: Any) -> bool:
+    """Whether a language model has an encoder for the prompt and a decoder for the answer."""
+    return bool(model.config.is_encoder_decoder)
+
+
+def first_tokens(model: Any) -> list[int]:
+    """The tokens that the decoder begins with: the start token, and what the model has to say first.
+
+    For BART that is BOS, for models of several languages the language to write.
+
+    Args:
+        model: An encoder-decoder.
+
+    Raises:
+        UnsupportedModelError: Neither a start token nor BOS is known.
+    """
+    settings = model.generation_config
+    start = settings.bos_token_id if settings.decoder_start_token_id is None else settings.decoder_start_token_id
+    if not isinstance(start, int):
+        raise UnsupportedModelError("its configuration has no decoder_start_token_id")
+    return [start] if settings.forced_bos_token_id is None else [start, settings.forced_bos_token_id]
+
+
+def plan_pairs(lengths: Sequence[tuple[int, int]], budget: int, most: int) -> list[list[int]]:
+    """Group prompts of similar length, the longest first.
+
+    Args:
+        lengths: For each prompt the number of tokens that the encoder reads, and that the decoder reads.
+        budget: Largest number of tokens of a group, padding included. A longer prompt is a group of its own.
+        most: Largest number of tokens that the decoder reads, padding included.
+
+    Returns:
+        Indices of the prompts; a function of the whole list and of nothing else.
+    """
+    plan: list[list[int]] = []
+    read, written = 0, 0
+    for index in sorted(range(len(lengths)), key=lambda index: (-sum(lengths[index]), lengths[index], index)):
+        read, written = max(read, lengths[index][0]), max(written, lengths[index][1])
+        size = len(plan[-1]) + 1 if plan else 0
+        if not plan or size * (read + written) > budget or size * written > most:
+            plan.append([])
+            read, written = lengths[index]
+        plan[-1].append(index)
+    return plan
+
+
+def plan_completions(
+    model: Any, sequences: Sequence[Sequence[int]], borders: Sequence[int], budget: int
+) -> list[list[int]]:
+    """Group prompts with completions, so that each group fits into memory.
+
+    Args:
+        model: An encoder-decoder.
+        sequences: Token ids.
+        borders: For each sequence how many of its tokens the encoder reads.
+        budget: As for `plan_pairs`.
+    """
+    started = len(first_tokens(model))
+    lengths = [(border, started + len(tokens) - border) for tokens, border in zip(sequences, borders, strict=True)]
+    return plan_pairs(lengths, budget, rows_at_once(model))
+
+
+def completion_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequence[Indices]) -> Tensor:
+    """Run a model over prompts and what stands behind them.
+
+    Args:
+        model: An encoder-decoder.
+        sequences: Token ids.
+        keep: For every sequence the indices whose logits are wanted, in ascending order. The encoder reads it up to
+            the first of them, the decoder what follows.
+
+    Returns:
+        ``[wanted tokens, vocabulary]``, sequence by sequence, in float32 at least. They carry gradients where those are
+        enabled.
+    """
+    device = next(model.parameters()).device
+    started = first_tokens(model)
+    borders = [int(indices[0]) + 1 for indices in keep]
+    token_ids, mask = _pad([tokens[:border] for tokens, border in zip(sequences, borders, strict=True)])
+    decoder_ids, _ = _pad([[*started, *tokens[border:]] for tokens, border in zip(sequences, borders, strict=True)])
+    logits = model(
+        input_ids=token_ids.to(device),
+        attention_mask=mask.to(device),
+        # Its padding stands behind what is wanted, where a decoder does not look.
+        decoder_input_ids=decoder_ids.to(device),
+        use_cache=False,
+    ).logits
+    rows = np.repeat(np.arange(len(keep)), [len(indices) for indices in keep])
+    places = np.concatenate([np.asarray(indices) - indices[0] for indices in keep]) + len(started) - 1
+    return _widened(logits[torch.from_numpy(rows).to(device), torch.from_numpy(places).to(device)])
+
+
+def compare_with_single(model: Any) -> None:
+    """Compare the log-probabilities of answers side by side with those of single ones.
+
+    Args:
+        model: An encoder-decoder.
+
+    Raises:
+        UnsupportedModelError: They differ, or cannot be computed.
+    """
+    draw = np.random.default_rng(0)
+    size = min(model.config.get_text_config().vocab_size, 1000)
+    prompts = [draw.integers(3, size, length).tolist() for length in (9, 4, 14)]
+    numbers = [0, 1, 1, 2]
+    answers = [draw.integers(3, size, length).tolist() for length in (3, 4, 2, 3)]
+    try:
+        with torch.inference_mode(), evaluation_mode(model):
+            state = EncoderDecoderState(model)
+            state.read(range(3), prompts)
+            found = state.score(numbers, answers)
+            single = []
+            for number, answer in zip(numbers, answers, strict=True):
+                begun = len(prompts[number]) - 1
+                places = begun + np.arange(len(answer))
+                logits = completion_logits(model, [[*prompts[number], *answer[:-1]]], [places])
+                single.append(logits.log_softmax(-1)[range(1, len(answer)), answer[1:]])
+        difference = ((found - torch.cat(single)).norm() / torch.cat(single).norm()).item()
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError, NotImplementedError) as error:
+        raise UnsupportedModelError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    if not difference <= (TOLERANCE if model.dtype == torch.float32 else COARSE_TOLERANCE):
+        raise UnsupportedModelError(f"side by side, log-probabilities differ by {difference:.1e} from single ones")
+
+
+class EncoderDecoderState:
+    """Prompts that have been encoded, and what grows behind them, as `state.PlainState` has them.
+
+    Args:
+        model: An encoder-decoder.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.device = next(model.parameters()).device
+        self.started = first_tokens(model)
+        self.numbers: list[int] = []
+
+    def plan(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+        """Which prompts to read together."""
+        lengths = [(len(prompt), len(self.started)) for prompt in prompts]
+        return plan_pairs(lengths, READ_TOGETHER, rows_at_once(self.model))
+
+    def has_room(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> bool:
+        """Prompts are read when none is left."""
+        return not self.numbers
+
+    def read(self, numbers: Sequence[int], prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Encode prompts and start the decoder.
+
+        Args:
+            numbers: What they are called from now on.
+            prompts: Token ids, none of them empty.
+
+        Returns:
+            Logits ``[prompts, vocabulary]`` of the first token of each answer.
+        """
+        token_ids, mask = _pad(prompts)
+        self.numbers = list(numbers)
+        self.mask = mask.to(self.device)
+        encoder = causal_model(self.model).get_encoder()
+        self.encoded = encoder(input_ids=token_ids.to(self.device), attention_mask=self.mask)
+        self.cache: Any = None  # the library makes the one that the model needs
+        return self._step(torch.tensor([self.started] * len(prompts)))
+
+    def score(self, numbers: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
+        """Log-probability of each token of continuations but the first, which are forgotten afterwards.
+
+        Args:
+            numbers: The prompt that each continues.
+            continuations: Token ids, at least two each.
+
+        Returns:
+            One continuation behind the other, in nats.
+        """
+        places = [self.numbers.index(number) for number in numbers]
+        layers = self.cache.cross_attention_cache.layers
+        width = self.mask.shape[1]
+        slot = sum(states[0].nbytes for layer in layers for states in (layer.keys, layer.values)) // width
+        lengths = [(width, len(tokens) - 1) for tokens in continuations]
+        scores: list[Tensor] = [torch.empty(0)] * len(lengths)
+        for group in plan_pairs(lengths, COPIED_BYTES // slot, rows_at_once(self.model)):
+            found = self._score([places[index] for index in group], [continuations[index] for index in group])
+            for index, part in zip(group, torch.split(found, [lengths[index][1] for index in group]), strict=True):
+                scores[index] = part
+        return torch.cat(scores)
+
+    def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
+        """Append one token to the answer of each prompt that is left, in their order.
+
+        Returns:
+            Logits ``[prompts, vocabulary]`` behind these tokens.
+        """
+        return self._step(torch.tensor(token_ids)[:, None])
+
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Forget prompts and what stands behind them."""
+        left = [place for place, number in enumerate(self.numbers) if number not in set(numbers)]
+        if 0 < len(left) < len(self.numbers):
+            kept = torch.tensor(left, device=self.device)
+            self.cache.batch_select_indices(kept)
+            self.mask, self.encoded = self.mask[kept], self._encoded(kept)
+        self.numbers = [self.numbers[place] for place in left]
+
+    def _step(self, token_ids: Tensor) -> Tensor:
+        output = self._run(token_ids, self.encoded, self.mask, self.cache)
+        self.cache = output.past_key_values
+        return _widened(output.logits[:, -1])
+
+    def _score(self, places: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
+        chosen = torch.tensor(places, device=self.device)
+        cache = copy.deepcopy(self.cache)
+        cache.batch_select_indices(chosen)
+        token_ids, valid = _pad([tokens[:-1] for tokens in continuations])
+        logits = self._run(token_ids, self._encoded(chosen), self.mask[chosen], cache).logits
+        targets = torch.tensor([token for tokens in continuations for token in tokens[1:]], device=self.device)
+        return _widened(logits[valid.bool().to(self.device)]).log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+
+    def _encoded(self, rows: Tensor) -> Any:
+        """Some rows of what the encoder has given."""
+        chosen = copy.copy(self.encoded)
+        chosen.last_hidden_state = chosen.last_hidden_state[rows]
+        return chosen
+
+    def _run(self, token_ids: Tensor, encoded: Any, mask: Tensor, cache: Any) -> Any:
+        return self.model(
+            encoder_outputs=encoded,
+            attention_mask=mask,
+            decoder_input_ids=token_ids.to(self.device),
+            past_key_values=cache,
+            use_cache=True,
+        )
+
+
+def _widened(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, ``[sequences, longest]``, padded behind the sequences."""
+    token_ids = [torch.tensor(sequence) for sequence in sequences]
+    mask = [torch.ones_like(tokens) for tokens in token_ids]
+    return pad_sequence(token_ids, batch_first=True), pad_sequence(mask, batch_first=True)
