@@ -86,6 +86,7 @@ def evaluate(
     limit: int | None = None,
     condition: str | None = None,
     seed: int = 7,
+    allow_execution: bool = False,
 ) -> Evaluation:
     """Let a model answer the test items of a task.
 
@@ -97,6 +98,7 @@ def evaluate(
         limit: Use only this many items, a seeded random subset.
         condition: Name of the condition; by default the model's name and the prompting.
         seed: Seed of the demonstrations and of the subset.
+        allow_execution: Whether programs that the model writes may be run, in a sandbox, to see whether they work.
 
     Returns:
         The samples with their scores; ``print`` shows the means.
@@ -116,7 +118,7 @@ def evaluate(
     name = condition or f"{Path(model.name).name} {asked.shots}-shot"
     prompt_findings = check_prompts(style, items, [], {name: prompts}, model.context)
     refuse_errors([*check_answers(Splits([], [], test)), *prompt_findings], f"task {task.task}")
-    return evaluate_model(model, style, test, positions, prompts, name)
+    return evaluate_model(model, style, test, positions, prompts, name, allow_execution)
 
 
 def compare(baseline: Evaluation, candidate: Evaluation, *, seed: int = 7) -> Comparison:

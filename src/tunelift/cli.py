@@ -110,11 +110,18 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _recipe_and_folder(options: argparse.Namespace) -> tuple[Any, Path]:
+def _read_recipe(options: argparse.Namespace) -> Any:
+    """The recipe; mistakes in it and in its task are found before the libraries are loaded, which takes seconds."""
     from tunelift.core.recipe import load_recipe
+    from tunelift.data.tasks import load_task
 
     recipe = load_recipe(options.recipe, options.set)
-    return recipe, options.output or Path("runs") / run_name(options.recipe)
+    load_task(recipe.task)
+    return recipe
+
+
+def _recipe_and_folder(options: argparse.Namespace) -> tuple[Any, Path]:
+    return _read_recipe(options), options.output or Path("runs") / run_name(options.recipe)
 
 
 def run_name(recipe: Path) -> str:
@@ -147,12 +154,12 @@ def _add_check(verbs: Any) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
+    recipe = _read_recipe(options)
     quiet_libraries()
     from tunelift.commands import check_only
-    from tunelift.core.recipe import load_recipe
     from tunelift.report.preview import check_text
 
-    checked = check_only(load_recipe(options.recipe, options.set), options.accept_terms)
+    checked = check_only(recipe, options.accept_terms)
     if options.json:
         print(json.dumps(checked.to_dict(), ensure_ascii=False))
     else:
@@ -187,6 +194,9 @@ def _add_evaluate(verbs: Any) -> None:
     parser.add_argument("--limit", type=_whole_number(1), help="a seeded random subset of the items")
     parser.add_argument("--output_path", type=Path, default=Path("results"), help="where results and samples go")
     parser.add_argument("--apply_chat_template", action="store_true", help="render a task of the harness as a chat")
+    parser.add_argument(
+        "--allow-execution", action="store_true", help="run programs that the model writes, in a sandbox"
+    )
     parser.add_argument("--log_samples", action="store_true", help="write every item with its answer")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
@@ -207,6 +217,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         log_samples=options.log_samples,
         seed=options.seed,
         accept_terms=options.accept_terms,
+        allow_execution=options.allow_execution,
     )
     for evaluation, record in results:
         print(json.dumps(record, ensure_ascii=False) if options.json else evaluation)

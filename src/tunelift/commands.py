@@ -24,16 +24,8 @@ from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.pipeline import (
-    Plan,
-    check,
-    conditions_of,
-    find_faults,
-    prepare,
-    record_facts,
-    tune,
-    tuning_report,
-)
+from tunelift.pipeline import check, record_facts, tune, tuning_report
+from tunelift.plan import Plan, conditions_of, find_faults, prepare
 from tunelift.prompts.build import PromptStyle, build_prompts, completion_ids, stop_strings
 from tunelift.tuning.tune import check_tunable, tuning_plan
 
@@ -174,6 +166,7 @@ def evaluate_files(
     log_samples: bool,
     seed: int,
     accept_terms: bool,
+    allow_execution: bool,
 ) -> list[tuple[Evaluation, dict[str, Any]]]:
     """What ``tunelift evaluate`` does: one model on several task files, written in the harness's layout.
 
@@ -187,6 +180,7 @@ def evaluate_files(
         log_samples: Write the samples files.
         seed: Seed of demonstrations and subsets.
         accept_terms: The user accepts the terms of use of a bundled model that has such.
+        allow_execution: Whether programs that the model writes may be run.
 
     Returns:
         Every evaluation with the content of its results file.
@@ -197,7 +191,7 @@ def evaluate_files(
     results = []
     for task in loaded:
         chosen = task.model_copy(update={"render": "chat"}) if chat else task
-        evaluation = evaluate(model, chosen, shots=shots, limit=limit, seed=seed)
+        evaluation = evaluate(model, chosen, shots=shots, limit=limit, seed=seed, allow_execution=allow_execution)
         used = (task.num_fewshot or 0) if shots is None else shots
         files = write_evaluation(evaluation, chosen, used, target, {"config": {"seed": seed, "limit": limit}})
         if not log_samples:

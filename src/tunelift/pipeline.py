@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,13 @@ from tunelift import __version__
 from tunelift.comparison.compare import compare
 from tunelift.comparison.records import Comparison
 from tunelift.core import hardware
-from tunelift.core.cache import cache_folder
 from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
 from tunelift.core.progress import say
-from tunelift.core.recipe import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED, Condition, Recipe, Tune, dump_recipe
+from tunelift.core.recipe import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED, Condition, Recipe, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
 from tunelift.core.store import RunStore, open_store
-from tunelift.data.checks import check_examples, refuse_errors
-from tunelift.data.examples import LoadedTask, draw_positions, load_examples
-from tunelift.data.tasks import Task, dump_task, load_task
+from tunelift.data.checks import refuse_errors
+from tunelift.data.tasks import dump_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
@@ -34,80 +31,19 @@ from tunelift.evaluation.heads import (
     HeadSystem,
     evaluate_head,
     head_hash,
-    head_system,
     tune_head_system,
 )
-from tunelift.evaluation.metrics.metric import Metric
-from tunelift.evaluation.metrics.table import make_metrics
-from tunelift.evaluation.parsing.answers import check_references, check_scoring
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.heads.model import load_head
-from tunelift.models.load import LanguageModel, load_model, load_tuned
-from tunelift.prompts.build import PromptStyle, answer_prompts, question_text, training_prompts
-from tunelift.prompts.checks import check_prompts
+from tunelift.models.load import LanguageModel, load_tuned
+from tunelift.plan import LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
+from tunelift.prompts.build import question_text
 from tunelift.report.html import render_html
 from tunelift.report.markdown import model_card, render_markdown
 from tunelift.report.record import RunReport
 from tunelift.report.summary import summary_text
 from tunelift.tuning.checkpoints import remove_checkpoints
 from tunelift.tuning.tune import check_tunable, tune_model
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageSystem:
-    """A language model of a run, untuned and tuned.
-
-    Attributes:
-        name: Of the system in the recipe; empty for the recipe's own model.
-        base: The untuned model.
-        style: How its prompts are rendered.
-        settings: How it is tuned, where a condition asks the tuned model.
-        training: Prompts with answers to tune on.
-        validation: The same for measuring the loss.
-        prompts: The prompts of every condition that asks one of the two.
-        untuned: The conditions that ask the untuned model.
-        tuned: The conditions that ask the tuned model.
-    """
-
-    name: str
-    base: LanguageModel
-    style: PromptStyle
-    settings: Tune
-    training: list[Prompt]
-    validation: list[Prompt]
-    prompts: dict[str, list[Prompt]]
-    untuned: list[str]
-    tuned: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a run works on, once recipe, data and tokenizers are read.
-
-    Attributes:
-        recipe: The recipe.
-        task: The task.
-        data: The examples of the task.
-        positions: Which items of the test split are asked, the same for every condition.
-        items: These items.
-        metrics: The metrics of the task, the headline first.
-        models: The recipe's own model first, then the further language models.
-        heads: The models with a head.
-    """
-
-    recipe: Recipe
-    task: Task
-    data: LoadedTask
-    positions: list[int]
-    items: list[Example]
-    metrics: list[Metric]
-    models: list[LanguageSystem]
-    heads: list[HeadSystem]
-
-    @property
-    def own(self) -> LanguageSystem:
-        """The recipe's own model."""
-        return self.models[0]
 
 
 def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
@@ -145,55 +81,6 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         comparison = compare_conditions(store, plan, samples)
         diagnosis = diagnose_errors(store, plan, samples, comparison)
         return report(store, plan, findings, samples, comparison, diagnosis)
-
-
-def conditions_of(recipe: Recipe, *systems: str) -> list[str]:
-    """The conditions that ask one of these systems."""
-    return [name for name, condition in recipe.conditions.items() if condition.system in systems]
-
-
-def has_tuned(recipe: Recipe) -> bool:
-    """Whether any condition asks for the tuned model."""
-    return bool(conditions_of(recipe, TUNED))
-
-
-def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
-    """Read task, data and models, draw the test items, and render every prompt of the run."""
-    task = load_task(recipe.task)
-    if recipe.data:
-        task = task.model_copy(update={"dataset_path": recipe.data})
-    metrics = make_metrics(task, recipe.evaluate.allow_execution)
-    own = load_model(recipe.model, recipe.tune.precision, accept_terms)
-    data = load_examples(task, cache_folder() / "splits")
-    positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
-    plan = Plan(recipe, task, data, positions, [data.splits.test[at] for at in positions], metrics, [], [])
-    asking = [conditions_of(recipe, BASE), conditions_of(recipe, TUNED)]
-    plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
-    for name, system in recipe.systems.items():
-        asked = conditions_of(recipe, name)
-        if system.head is not None and asked:
-            head = head_system(name, system, task, data, plan.items, recipe.model, accept_terms)
-            plan.heads.append(head)
-        elif asked:
-            settings = system.tune or recipe.tune
-            base = load_model(system.model or recipe.model, settings.precision, accept_terms)
-            asking = [[], asked] if system.tune else [asked, []]
-            plan.models.append(language_system(plan, name, base, settings, *asking))
-    return plan
-
-
-def language_system(
-    plan: Plan, name: str, base: LanguageModel, settings: Tune, untuned: list[str], tuned: list[str]
-) -> LanguageSystem:
-    """A language model with every prompt that it is tuned on and asked."""
-    splits, seed = plan.data.splits, plan.recipe.seed
-    style = PromptStyle(plan.task, base.tokenizer, chat=plan.task.render == "chat")
-    prompts = {
-        condition: answer_prompts(style, plan.recipe.conditions[condition].prompting, plan.items, splits.train, seed)
-        for condition in [*untuned, *tuned]
-    }
-    training, validation = (training_prompts(style, part) for part in (splits.train, splits.validation))
-    return LanguageSystem(name, base, style, settings, training, validation, prompts, untuned, tuned)
 
 
 def system_folder(store: RunStore, system: LanguageSystem | HeadSystem) -> Path:
@@ -248,18 +135,6 @@ def determinism() -> dict[str, list[str]]:
     if hardware.device() == "cuda":
         other.append("last digits of sums on a GPU, whose kernels may add in a different order each time")
     return {"repeatable": same, "not repeatable": other}
-
-
-def find_faults(plan: Plan) -> list[Finding]:
-    """Look at data and prompts before anything expensive happens."""
-    splits = replace(plan.data.splits, test=plan.items)
-    examples = [*splits.train, *splits.validation, *splits.test]
-    found = [*plan.data.findings, *check_examples(splits, plan.task)]
-    found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
-    for system in plan.models:
-        training = system.training + system.validation if system.tuned or not system.name else []
-        found += check_prompts(system.style, examples, training, system.prompts, system.base.context)
-    return [*found, *(finding for head in plan.heads for finding in head.findings)]
 
 
 def check(store: RunStore, plan: Plan) -> list[Finding]:

@@ -9,7 +9,7 @@ import pytest
 
 from tunelift.core.recipe import load_recipe
 from tunelift.engine.support import PLAIN
-from tunelift.pipeline import prepare
+from tunelift.plan import prepare
 from tunelift.tuning.tune import tune_model
 
 DEMO = Path(__file__).parents[2] / "examples" / "tweets" / "recipe.yaml"

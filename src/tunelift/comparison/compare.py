@@ -17,6 +17,7 @@ from tunelift.core.files import canonical_json
 from tunelift.core.records import CHOICE, Sample
 from tunelift.evaluation.evaluate import data_of, has_metric, per_item, score_of
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
+from tunelift.evaluation.metrics.table import LOWER_IS_BETTER
 from tunelift.statistics.intervals import Interval, score_interval
 from tunelift.statistics.paired import PairedResult, balancing_weights, compare_balanced, compare_paired
 from tunelift.statistics.power import detectable_difference, detectable_from_interval
@@ -44,9 +45,11 @@ class _Answers:
 
 
 def known_metric(name: str, samples: Iterable[Sample]) -> Metric:
-    """The mean of values that samples hold already; higher is better, and a share where all lie between 0 and 1."""
-    is_share = all(0 <= sample.metrics.get(name, 0) <= 1 for sample in samples)
-    return mean_metric(name, lambda outcome: outcome.values.get(name, nan), high=1.0 if is_share else inf)
+    """The mean of values that samples hold already, a share where higher is better and all lie between 0 and 1."""
+    is_better = name not in LOWER_IS_BETTER
+    is_share = is_better and all(0 <= sample.metrics.get(name, 0) <= 1 for sample in samples)
+    high = 1.0 if is_share else inf
+    return mean_metric(name, lambda outcome: outcome.values.get(name, nan), high=high, higher_is_better=is_better)
 
 
 def compare(

@@ -181,8 +181,9 @@ def _check_same_items(path_a: Path, first: dict[ItemKey, Sample], path_b: Path, 
 
 
 def _choose_metric(samples: list[Sample], metric: str | None, where: str) -> str:
-    available = sorted(set.intersection(*(set(sample.metrics) for sample in samples)) - {CHOICE})
-    if metric is not None and metric not in available:
+    every = sorted(set.intersection(*(set(sample.metrics) for sample in samples)))
+    available = [name for name in every if name != CHOICE]
+    if metric is not None and metric not in every:
         hint = nearest(metric, available) if available else "only metrics with a number an item can be compared"
         raise UserError(where, f'"{metric}" has no number for every item', hint)
     if metric is not None or HEADLINE in available:

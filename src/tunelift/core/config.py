@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from tunelift.core.errors import UserError, nearest
@@ -19,7 +19,7 @@ Places = dict[Keys, str]  # where each key stands: "file:line", "--set key=value
 LONGEST_NAME = 150  # bytes; file systems take 255, and a time stamp and an ending are put behind it
 MOST_VALUES = 100_000  # in one file; aliases of aliases make billions out of a few lines
 # What the YAML library raises, besides its own errors, for values such as `!!int ""` and `!!bool maybe`.
-NO_VALUE = (ValueError, LookupError, AttributeError, TypeError)
+WRONG_TAG = (LookupError, AttributeError, TypeError)
 
 
 class Strict(BaseModel):
@@ -54,6 +54,7 @@ def _check_file_name(name: str) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_check_file_name)]  # a name that becomes part of a path
+Count = Annotated[int, Field(gt=0, lt=2**31)]  # libraries take no more
 
 
 Section = TypeVar("Section", bound=Strict)
@@ -84,9 +85,10 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Places]:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}" if mark else path
         raise UserError(where, f"is not valid YAML: {error.problem}", "check indentation, colons and quotes") from error
-    except (yaml.YAMLError, *NO_VALUE) as error:
-        what = f"is not valid YAML: {error}" if str(error) else "is not valid YAML"
-        raise UserError(path, what, "check control characters, dates and tags such as !!int") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(path, f"is not valid YAML: {error}", "check control characters and dates") from error
+    except WRONG_TAG as error:
+        raise UserError(path, "is not valid YAML: a value does not fit its tag", "remove tags like !!int") from error
     except RecursionError as error:
         raise UserError(path, "is nested too deeply, or contains itself", "write it without *aliases") from error
     if not isinstance(data, dict):
@@ -139,7 +141,7 @@ def apply_override(data: dict[str, Any], places: Places, override: str) -> None:
         data = child
     try:
         data[keys[-1]] = yaml.safe_load(value)
-    except (yaml.YAMLError, RecursionError, *NO_VALUE) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, *WRONG_TAG) as error:
         raise UserError(where, "the value is not valid YAML", "quote it") from error
     places[tuple(keys)] = where
 
@@ -195,7 +197,9 @@ def _explain(section: type[Strict], error: ValidationError, file: Path | str, pl
     if problem["type"] == "extra_forbidden":
         return UserError(where, f'unknown key "{key}"', nearest(str(path[-1]), _valid_keys(section, path[:-1])))
     if problem["type"] == "missing":
-        return UserError(where, f'key "{".".join([*written, str(path[-1])])}" is missing', "add it")
+        missing = str(path[-1])  # which stands there where it was given without a value
+        key = key if written[-1:] == [missing] else ".".join([*written, missing])
+        return UserError(where, f'key "{key}" is missing', "add it")
     message = problem["msg"].removeprefix("Value error, ")
     what, _, hint = message.partition(" - ")
     if problem["type"] == "string_type" and isinstance(problem["input"], bool | int | float | date):

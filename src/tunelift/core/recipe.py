@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from tunelift.core.config import FileName, Strict, apply_override, argument_places, build, key_error, read_yaml
+from tunelift.core.config import Count, FileName, Strict, apply_override, argument_places, build, key_error, read_yaml
 from tunelift.core.errors import UserError, nearest
 
 
@@ -25,11 +25,11 @@ class Lora(Strict):
         dropout: Dropout on the adapter's input.
     """
 
-    rank: PositiveInt = 16
+    rank: Count = 16
     alpha: PositiveFloat = 32.0
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"] = "all-linear"
-    last_layers: PositiveInt | None = None
+    last_layers: Count | None = None
 
 
 class Full(Strict):
@@ -83,13 +83,13 @@ class Tune(Strict):
     learning_rate: PositiveFloat = 2.0e-4
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = Field(0.1, ge=0, lt=1)
-    epochs: PositiveInt = 2
-    batch_size: PositiveInt = 32
+    epochs: Count = 2
+    batch_size: Count = 32
     weight_decay: float = Field(0.0, ge=0)
     max_gradient_norm: PositiveFloat = 1.0
-    evaluations_per_epoch: PositiveInt = 1
-    patience: PositiveInt = 3
-    checkpoint_steps: PositiveInt = 10
+    evaluations_per_epoch: Count = 1
+    patience: Count = 3
+    checkpoint_steps: Count = 10
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
@@ -123,8 +123,8 @@ class HeadSettings(Strict):
     focal_gamma: float = Field(0.0, ge=0)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     dropout: float = Field(0.1, ge=0, lt=1)
-    max_length: PositiveInt = 512
-    overlap: int = Field(64, ge=0)
+    max_length: Count = 512
+    overlap: int = Field(64, ge=0, lt=2**31)
     learning_rate: PositiveFloat | None = None
 
     @model_validator(mode="after")
@@ -143,7 +143,7 @@ class Prompting(Strict):
             same ones before every item, "bm25" the most similar to each item.
     """
 
-    shots: int = Field(0, ge=0)
+    shots: int = Field(0, ge=0, lt=2**31)
     select: Literal["random", "balanced", "bm25"] = "random"
 
 
@@ -156,7 +156,7 @@ class System(Strict):
         tune: How the model is tuned: the recipe's settings, with these in their place. Untuned where it is not given.
     """
 
-    model: str | None = None
+    model: Annotated[str, Field(min_length=1)] | None = None
     head: HeadSettings | None = None
     tune: Tune | None = None
 
@@ -213,7 +213,7 @@ class Recipe(Strict):
         seed: Every random draw of the run is derived from it. The splits have a seed of their own, in the task.
     """
 
-    model: str
+    model: str = Field(min_length=1)
     task: str
     data: str | None = None
     conditions: dict[FileName, Condition] = Field(

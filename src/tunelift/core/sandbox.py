@@ -21,7 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 MOST = 50_000_000  # characters that one rendering may make on the way to its text
-ITEM = 8  # an item of a list, and a turn of a loop, count as so many
+ITEM = 50  # an item of a list, and a turn of a loop, count as so many
 SECONDS = 2.0  # of processor time, for one rendering
 LARGEST_NUMBER = 1000  # bits of a product
 LONGEST_RANGE = 1000

@@ -79,7 +79,10 @@ def check_answers(splits: Splits) -> list[Finding]:
     alike = {choices for choices in offered if len(set(map(normalise_answer, choices))) < len(choices)}
     repeated = [item for item in everything if item.choices in alike]
     message = "rows offer the same choice twice, or choices that differ only in case and punctuation"
-    return findings + _finding("repeated-choice", "warning", message, "make their choices differ", repeated)
+    findings += _finding("repeated-choice", "warning", message, "make their choices differ", repeated)
+    single = [item for item in everything if item.choices is not None and len(item.choices) == 1]
+    message = "rows offer only one choice, so that nothing else can be answered"
+    return findings + _finding("single-choice", "warning", message, "add the others, or leave these rows out", single)
 
 
 def _labels(splits: Splits) -> list[Finding]:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import regex
+import regex  # type: ignore[import-untyped]
 import yaml
-from pydantic import Field, JsonValue, NonNegativeInt, PositiveInt, PrivateAttr, field_validator
+from pydantic import Field, JsonValue, NonNegativeInt, PrivateAttr, field_validator
 
-from tunelift.core.config import FileName, Places, Strict, build, read_yaml
+from tunelift.core.config import Count, FileName, Places, Strict, build, read_yaml
 from tunelift.core.errors import UserError, nearest
 from tunelift.core.recipe import HeadKind
 
@@ -60,9 +60,9 @@ class SplitSizes(Strict):
         seed: The draw. It belongs to the task, so that the test set stays the same when a run's seed changes.
     """
 
-    train: PositiveInt
-    validation: PositiveInt
-    test: PositiveInt
+    train: Count
+    validation: Count
+    test: Count
     seed: int = 7
 
 
@@ -77,7 +77,7 @@ class Generation(Strict):
     """
 
     until: list[str] | str = Field(default_factory=list)
-    max_gen_toks: PositiveInt = 256
+    max_gen_toks: Count = 256
     do_sample: Literal[False] = False
     temperature: Literal[0] = 0
 
@@ -155,7 +155,7 @@ class Task(Strict):
     task: FileName
     task_alias: str | None = None
     tag: list[str] | str | None = None
-    dataset_path: str
+    dataset_path: str = Field(min_length=1)
     dataset_name: str | None = None
     dataset_kwargs: dict[str, JsonValue] = Field(default_factory=dict)
     training_split: str | None = None
@@ -189,6 +189,17 @@ class Task(Strict):
     turns: Literal["last", "all"] = "last"
     head: HeadKind | None = None
     _places: Places = PrivateAttr(default_factory=dict)
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _names_are_texts(cls, labels: Any) -> Any:
+        """``{1: positive, 0: negative}``: what the data has as numbers are names all the same."""
+        if not isinstance(labels, dict):
+            return labels
+        return {
+            str(name) if isinstance(name, int) and not isinstance(name, bool) else name: wording
+            for name, wording in labels.items()
+        }
 
     @property
     def wording(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,7 +150,9 @@ def evaluate_head(
 def _kind_of(task: Task, where: str) -> HeadKind:
     kind = task.head or KINDS.get(task.answer_kind)
     if kind is None:
-        hint = f"heads are for answers of the kinds {', '.join(KINDS)}; set head.kind, or leave the head out"
+        hint = (
+            f"heads are for answers of the kinds {', '.join(KINDS)}, and for relations; set head.kind, or leave it out"
+        )
         raise UserError(where, f"the task's answers are of the kind {task.answer_kind}", hint)
     return kind
 
@@ -174,14 +177,16 @@ def _inputs(
     """The inputs of examples, with their targets where these are to be known, and the rows that they were made of."""
     from tunelift.heads.inputs import classification_inputs, entity_inputs, relation_inputs
 
-    if config.kind == "entities":
-        rows: list[Any] = [_entity_row(example, known) for example in examples]
-        return entity_inputs(base.tokenizer, config, rows), rows
-    if config.kind == "relation":
-        rows = [_relation_row(example, known) for example in examples]
-        return relation_inputs(base.tokenizer, config, rows), rows
-    rows = [_text_row(task, example, known) for example in examples]
-    return classification_inputs(base.tokenizer, config, rows), rows
+    make_row, make_inputs = {
+        "entities": (_entity_row, entity_inputs),
+        "relation": (_relation_row, relation_inputs),
+    }.get(config.kind, (partial(_text_row, task), classification_inputs))
+    rows = [make_row(example, known) for example in examples]
+    try:
+        return make_inputs(base.tokenizer, config, rows), rows
+    except UserError as error:  # about an example by its id
+        places = {example.id: f"{example.source.file}:{example.source.row}" for example in examples}
+        raise UserError(places.get(error.where, error.where), error.what, error.hint) from error
 
 
 def _text_row(task: Task, example: Example, known: bool) -> Any:
@@ -201,14 +206,31 @@ def _text_row(task: Task, example: Example, known: bool) -> Any:
 def _entity_row(example: Example, known: bool) -> Any:
     from tunelift.heads.inputs import EntityRow
 
-    return EntityRow(example.id, example.fields["text"], entity_rows(example) if known else None)
+    return EntityRow(example.id, _own_text(example), entity_rows(example) if known else None)
 
 
 def _relation_row(example: Example, known: bool) -> Any:
     from tunelift.heads.inputs import RelationRow
 
-    first, second = ((example.fields[name]["start"], example.fields[name]["end"]) for name in ("e1", "e2"))
-    return RelationRow(example.id, example.fields["text"], first, second, example.target if known else None)
+    first, second = _span(example, "e1"), _span(example, "e2")
+    return RelationRow(example.id, _own_text(example), first, second, example.target if known else None)
+
+
+def _own_text(example: Example) -> str:
+    text = example.fields.get("text")
+    if not isinstance(text, str):
+        what = 'has no field "text" with a text, which heads for entities and relations read'
+        raise UserError(f"{example.source.file}:{example.source.row}", what, "add it, or choose another head.kind")
+    return text
+
+
+def _span(example: Example, name: str) -> tuple[int, int]:
+    entity = example.fields.get(name)
+    start, end = (entity.get("start"), entity.get("end")) if isinstance(entity, dict) else (None, None)
+    if not isinstance(start, int) or not isinstance(end, int):
+        what = f'has no field "{name}" with the start and end of an entity, which heads for relations read'
+        raise UserError(f"{example.source.file}:{example.source.row}", what, "add it, or choose another head.kind")
+    return start, end
 
 
 def _findings(name: str, parts: Sequence[Sequence[Example]], made: Sequence[HeadInputs]) -> list[Finding]:

@@ -72,6 +72,11 @@ def test_a_mention_said_more_often_than_the_text_has_it_is_nowhere() -> None:
     assert locate([("PER", "Bob")] * 3, TEXT)[2] == ["PER", -1, -1, "Bob"]
 
 
+def test_a_mention_stands_where_it_is_a_word() -> None:
+    assert locate([("ORG", "US")], "A BUS of the US army") == [["ORG", 13, 15, "US"]]
+    assert locate([("ORG", "US")], "A BUS") == [["ORG", 3, 5, "US"]]
+
+
 def test_chinese_entities_may_have_a_wide_colon() -> None:
     assert parse_entities("人名：江泽民", "主席江泽民", {"nr": "人名"}, {}, strict=True) == [["nr", 2, 5, "江泽民"]]
 

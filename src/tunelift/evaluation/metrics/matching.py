@@ -7,8 +7,10 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+import regex  # type: ignore[import-untyped]
+
 from tunelift.core.errors import UserError
-from tunelift.core.texts import normalise_answer
+from tunelift.core.texts import PATTERN_SECONDS, ended_patterns, normalise_answer
 from tunelift.evaluation.metrics.metric import Metric, Outcome, mean_metric
 from tunelift.evaluation.metrics.tokens import answer_text, reference_texts, words_of
 
@@ -37,7 +39,7 @@ def overlap_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
 
 
 def ignoring(
-    text: str, language: str, case: bool, punctuation: bool, numbers: bool, patterns: Sequence[re.Pattern[str]]
+    text: str, language: str, case: bool, punctuation: bool, numbers: bool, patterns: Sequence[regex.Pattern[str]]
 ) -> str:
     """A text without what a task ignores, in the order of lm-evaluation-harness.
 
@@ -48,9 +50,13 @@ def ignoring(
         punctuation: Whether punctuation is.
         numbers: Whether the digits 0 to 9 are.
         patterns: What is removed first, one after the other.
+
+    Raises:
+        UserError: A pattern takes too long.
     """
     for pattern in patterns:
-        text = pattern.sub("", text)
+        with ended_patterns("regexes_to_ignore", pattern.pattern):
+            text = pattern.sub("", text, timeout=PATTERN_SECONDS)
     if case:
         text = text.lower()
     if punctuation:
@@ -123,8 +129,8 @@ def _match(name: str, normalise: Callable[[str], object]) -> Metric:
     return mean_metric(name, value)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> regex.Pattern[str]:
     try:
-        return re.compile(pattern)
-    except (re.error, TypeError) as error:
+        return regex.compile(pattern)
+    except (regex.error, TypeError, OverflowError, RecursionError) as error:
         raise UserError("regexes_to_ignore", f"{pattern!r} is not a regular expression: {error}", "mend it") from error

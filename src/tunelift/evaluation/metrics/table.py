@@ -145,6 +145,12 @@ ALIASES = {"acc_norm": f"{CHOICE}_bytes", "acc_bytes": f"{CHOICE}_bytes", "brier
 # Metrics of choices that were scored; a multiple-choice task whose headline is one of them generates nothing.
 SCORED = {CHOICE, f"{CHOICE}_tokens", f"{CHOICE}_bytes", "ndcg", "mrr", "hit_rate", "auc", "brier_score", "ece", "nll"}
 
+# Of samples that are read from files nothing but the name of a metric is known.
+LOWER_IS_BETTER = frozenset(
+    {"nll", "brier_score", "ece", "ter", "bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity"}
+    | {"repetition", "hamming_loss", "mae", "mse", "rmse"}
+)
+
 BY_KIND: dict[str, tuple[str, ...]] = {
     "choice": ("acc",),
     "text": ("acc",),
@@ -215,7 +221,8 @@ def _metric(task: Task, entry: dict[str, Any], allow_execution: bool) -> Metric:
         raise UserError(where, f'metric "{name}": {error.what}', error.hint) from error
     except (TypeError, ValueError) as error:
         raise UserError(where, f'metric "{name}": {error}', "correct its arguments") from error
-    return replace(metric, name=str(entry["name"])) if "name" in entry else metric
+    given_name = entry.get("name", name if name in ALIASES else None)
+    return metric if given_name is None else replace(metric, name=str(given_name))
 
 
 def _labels(task: Task) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from tunelift.core.errors import UserError, shorten_text
 from tunelift.core.records import Example, Finding
+from tunelift.core.texts import PATTERN_SECONDS, EndlessPatternError, ended_patterns
 from tunelift.data.tasks import Task
 from tunelift.evaluation.metrics.arithmetic import final_number
 from tunelift.evaluation.metrics.code import extract_code
@@ -23,7 +24,6 @@ from tunelift.evaluation.parsing.lists import (
     parse_triples,
 )
 
-PATTERN_SECONDS = 2  # of one text; a pattern can take longer than anybody lives
 FENCED = re.compile(r"```[\w+-]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -49,11 +49,8 @@ def parse_answer(output: str, task: Task, example: Example) -> Any:
 
 def _part(pattern: str, output: str, where: str) -> str | None:
     """The last match of a pattern, or its first group; None where there is none."""
-    try:
+    with ended_patterns(where, pattern):
         found = list(regex.finditer(pattern, output, timeout=PATTERN_SECONDS))
-    except TimeoutError as error:
-        what = f"answer.pattern takes more than {PATTERN_SECONDS} seconds on one text"
-        raise UserError(where, what, "make it simpler; a repetition inside of a repetition can take years") from error
     return (found[-1].group(1 if found[-1].re.groups else 0) or "") if found else None
 
 
@@ -109,13 +106,19 @@ def reference_answers(task: Task, example: Example) -> tuple[Any, ...]:
 
 
 def check_references(examples: list[Example], task: Task) -> list[Finding]:
-    """References that the task's own rules cannot read: no answer to such an item could ever be right."""
+    """References that the task's own rules cannot read: no answer to such an item could ever be right.
+
+    Raises:
+        UserError: The task's pattern takes too long.
+    """
     message = f"reference answers cannot be read as {task.answer_kind}"
     remedy = "correct doc_to_target, or answer.kind and answer.pattern"
     unread = []
     for example in examples:
         try:
             readable = bool(reference_answers(task, example))
+        except EndlessPatternError:
+            raise  # every further example could take as long
         except UserError as error:
             readable, message, remedy = False, error.what, error.hint
         if not readable:

@@ -45,10 +45,14 @@ def mentions(text: str, names: list[str]) -> set[str]:
     """
     longest_first = sorted(filter(None, names), key=len, reverse=True)
     alternatives = "|".join(re.escape(name) for name in longest_first)
-    return set(re.findall(_bounded(alternatives), text)) if longest_first else set()
+    return set(re.findall(bounded_pattern(alternatives), text)) if longest_first else set()
 
 
-def _bounded(alternatives: str) -> str:
-    """Word boundaries for scripts that have them; Chinese and Japanese characters are their own."""
+def bounded_pattern(alternatives: str) -> str:
+    """A pattern for whole words in scripts that have boundaries; Chinese and Japanese characters are their own.
+
+    Args:
+        alternatives: A regular expression.
+    """
     letter = r"[^\W_\u3040-\u30ff\u3400-\u9fff]"
     return rf"(?<!{letter})(?:{alternatives})(?!{letter})"

@@ -6,13 +6,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from tunelift.core.texts import normalise_answer
-from tunelift.evaluation.parsing.choices import mentions, parse_choice
+from tunelift.evaluation.parsing.choices import bounded_pattern, mentions, parse_choice
 
 NOTHING = frozenset({"none", "nothing", "no entities", "[]", "{}", "无", "没有"})
 SEPARATORS = re.compile(r"[,，、;；\n]")
+MOST_BEGINNINGS = 50  # of lists and objects that are tried; each try can take as long as the text
 BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)、])\s+")
 COLON = re.compile(r"\s*[:：]\s*")
 BAR = re.compile(r"\s*[|｜]\s*")
@@ -116,11 +118,13 @@ def parse_triples(output: str, wording: Mapping[str, str], synonyms: Synonyms, s
 def parse_json(output: str) -> Any:
     """The JSON value in an output: the whole of it, or the first list or object in it; None where there is none."""
     stripped = output.strip()
-    for start in [0, *(match.start() for match in re.finditer(r"[\[{]", stripped))]:
+    for start in [0, *(match.start() for match in islice(re.finditer(r"[\[{]", stripped), MOST_BEGINNINGS))]:
         try:
             return json.JSONDecoder().raw_decode(stripped, start)[0]
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
+        except RecursionError:
+            break  # thousands of brackets would be tried one by one
     return None
 
 
@@ -174,11 +178,10 @@ def _label(text: str, wording: Mapping[str, str], synonyms: Synonyms) -> str | N
 
 
 def _places(mention: str, text: str) -> list[int]:
-    """Where a mention begins in a text; if nowhere, without regard to case."""
-    for needle, haystack in ((mention, text), (mention.casefold(), text.casefold())):
-        # Folding can change the length of a text, and with it all places.
-        if needle and len(needle) == len(mention) and len(haystack) == len(text):
-            found = [match.start() for match in re.finditer(re.escape(needle), haystack)]
-            if found:
-                return found
-    return []
+    """Where a mention begins in a text: as whole words, else anywhere, else anywhere without regard to case."""
+    folded, folded_text = mention.casefold(), text.casefold()
+    tries = [(bounded_pattern(re.escape(mention)), text), (re.escape(mention), text)]
+    if len(folded) == len(mention) and len(folded_text) == len(text):  # otherwise all places would be others
+        tries.append((re.escape(folded), folded_text))
+    found = ([match.start() for match in re.finditer(pattern, haystack)] for pattern, haystack in tries)
+    return next(filter(None, found), []) if mention else []

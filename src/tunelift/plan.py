@@ -1,0 +1,141 @@
+"""What a run works on: task, examples, metrics, and every system with its prompts or inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tunelift.core.cache import cache_folder
+from tunelift.core.errors import UserError
+from tunelift.core.recipe import BASE, CLASSICAL, TUNED, Recipe, Tune
+from tunelift.core.records import Example, Finding, Prompt
+from tunelift.data.checks import check_examples
+from tunelift.data.examples import LoadedTask, draw_positions, load_examples
+from tunelift.data.tasks import ROLLING, Task, load_task
+from tunelift.evaluation.heads import HeadSystem, head_system
+from tunelift.evaluation.metrics.metric import Metric
+from tunelift.evaluation.metrics.table import make_metrics
+from tunelift.evaluation.parsing.answers import check_references, check_scoring
+from tunelift.models.load import LanguageModel, load_model
+from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompts
+from tunelift.prompts.checks import check_prompts
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageSystem:
+    """A language model of a run, untuned and tuned.
+
+    Attributes:
+        name: Of the system in the recipe; empty for the recipe's own model.
+        base: The untuned model.
+        style: How its prompts are rendered.
+        settings: How it is tuned, where a condition asks the tuned model.
+        training: Prompts with answers to tune on.
+        validation: The same for measuring the loss.
+        prompts: The prompts of every condition that asks one of the two.
+        untuned: The conditions that ask the untuned model.
+        tuned: The conditions that ask the tuned model.
+    """
+
+    name: str
+    base: LanguageModel
+    style: PromptStyle
+    settings: Tune
+    training: list[Prompt]
+    validation: list[Prompt]
+    prompts: dict[str, list[Prompt]]
+    untuned: list[str]
+    tuned: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run works on, once recipe, data and tokenizers are read.
+
+    Attributes:
+        recipe: The recipe.
+        task: The task.
+        data: The examples of the task.
+        positions: Which items of the test split are asked, the same for every condition.
+        items: These items.
+        metrics: The metrics of the task, the headline first.
+        models: The recipe's own model first, then the further language models.
+        heads: The models with a head.
+    """
+
+    recipe: Recipe
+    task: Task
+    data: LoadedTask
+    positions: list[int]
+    items: list[Example]
+    metrics: list[Metric]
+    models: list[LanguageSystem]
+    heads: list[HeadSystem]
+
+    @property
+    def own(self) -> LanguageSystem:
+        """The recipe's own model."""
+        return self.models[0]
+
+
+def conditions_of(recipe: Recipe, *systems: str) -> list[str]:
+    """The conditions that ask one of these systems."""
+    return [name for name, condition in recipe.conditions.items() if condition.system in systems]
+
+
+def has_tuned(recipe: Recipe) -> bool:
+    """Whether any condition asks for the tuned model."""
+    return bool(conditions_of(recipe, TUNED))
+
+
+def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
+    """Read task, data and models, draw the test items, and render every prompt of the run."""
+    task = load_task(recipe.task)
+    if recipe.data:
+        task = task.model_copy(update={"dataset_path": recipe.data})
+    metrics = make_metrics(task, recipe.evaluate.allow_execution)
+    if task.output_type == ROLLING and conditions_of(recipe, *CLASSICAL):
+        what = f"{' and '.join(CLASSICAL)} cannot tell the probability of a text"
+        raise UserError(f"task {task.task}", what, "leave them out of the conditions")
+    own = load_model(recipe.model, recipe.tune.precision, accept_terms)
+    data = load_examples(task, cache_folder() / "splits")
+    positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
+    plan = Plan(recipe, task, data, positions, [data.splits.test[at] for at in positions], metrics, [], [])
+    asking = [conditions_of(recipe, BASE), conditions_of(recipe, TUNED)]
+    plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
+    for name, system in recipe.systems.items():
+        asked = conditions_of(recipe, name)
+        if system.head is not None and asked:
+            head = head_system(name, system, task, data, plan.items, recipe.model, accept_terms)
+            plan.heads.append(head)
+        elif asked:
+            settings = system.tune or recipe.tune
+            base = load_model(system.model or recipe.model, settings.precision, accept_terms)
+            asking = [[], asked] if system.tune else [asked, []]
+            plan.models.append(language_system(plan, name, base, settings, *asking))
+    return plan
+
+
+def language_system(
+    plan: Plan, name: str, base: LanguageModel, settings: Tune, untuned: list[str], tuned: list[str]
+) -> LanguageSystem:
+    """A language model with every prompt that it is tuned on and asked."""
+    splits, seed = plan.data.splits, plan.recipe.seed
+    style = PromptStyle(plan.task, base.tokenizer, chat=plan.task.render == "chat")
+    prompts = {
+        condition: answer_prompts(style, plan.recipe.conditions[condition].prompting, plan.items, splits.train, seed)
+        for condition in [*untuned, *tuned]
+    }
+    training, validation = (training_prompts(style, part) for part in (splits.train, splits.validation))
+    return LanguageSystem(name, base, style, settings, training, validation, prompts, untuned, tuned)
+
+
+def find_faults(plan: Plan) -> list[Finding]:
+    """Look at data and prompts before anything expensive happens."""
+    splits = replace(plan.data.splits, test=plan.items)
+    examples = [*splits.train, *splits.validation, *splits.test]
+    found = [*plan.data.findings, *check_examples(splits, plan.task)]
+    found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
+    for system in plan.models:
+        training = system.training + system.validation if system.tuned or not system.name else []
+        found += check_prompts(system.style, examples, training, system.prompts, system.base.context)
+    return [*found, *(finding for head in plan.heads for finding in head.findings)]
