@@ -209,7 +209,7 @@ def test_there_are_hundreds_of_all_kinds() -> None:
 
 @pytest.mark.parametrize(
     "override",
-    ["a", "=3", "tune..epochs=3", "tune.epochs=[", 'seed=!!int ""', "conditions=3", "model.x=3", "seed=" + "[" * 1500],
+    ["a", "=3", "tune..epochs=3", "tune.epochs=[", 'seed=!!int ""', "conditions=3", "model.x=3", "seed=" + "[" * 600],
 )
 def test_a_malformed_override_is_named(
     override: str, folder: Path, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
