@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import regex  # type: ignore[import-untyped]
+import regex
 import yaml
 from pydantic import Field, JsonValue, NonNegativeInt, PrivateAttr, field_validator
 

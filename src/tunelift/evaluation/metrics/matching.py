@@ -7,7 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from tunelift.core.errors import UserError
 from tunelift.core.texts import PATTERN_SECONDS, ended_patterns, normalise_answer

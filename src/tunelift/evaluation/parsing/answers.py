@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from tunelift.core.errors import UserError, shorten_text
 from tunelift.core.records import Example, Finding
