@@ -19,7 +19,7 @@ from tunelift.comparison.records import Comparison
 from tunelift.core import hardware
 from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
 from tunelift.core.progress import say
-from tunelift.core.recipe import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED, Condition, Recipe, dump_recipe
+from tunelift.core.recipe import CLASSICAL, TUNED, Recipe, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import refuse_errors
@@ -27,16 +27,20 @@ from tunelift.data.tasks import dump_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
-from tunelift.evaluation.heads import (
-    HeadSystem,
-    evaluate_head,
-    head_hash,
-    tune_head_system,
-)
+from tunelift.evaluation.heads import HeadSystem, evaluate_head, head_hash, tune_head_system
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.heads.model import load_head
 from tunelift.models.load import LanguageModel, load_tuned
-from tunelift.plan import LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
+from tunelift.plan import (
+    LanguageSystem,
+    Plan,
+    conditions_of,
+    find_faults,
+    has_tuned,
+    kind_of,
+    planned_contrasts,
+    prepare,
+)
 from tunelift.prompts.build import question_text
 from tunelift.report.html import render_html
 from tunelift.report.markdown import model_card, render_markdown
@@ -258,7 +262,7 @@ def condition_samples(store: RunStore, name: str) -> list[Sample]:
 def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> Comparison:
     """Compare all conditions on their identical items."""
     path = store.folder / "comparison.json"
-    systems = {name: _kind(plan.recipe, condition) for name, condition in plan.recipe.conditions.items()}
+    systems = {name: kind_of(plan.recipe, condition) for name, condition in plan.recipe.conditions.items()}
 
     def work() -> list[Path]:
         planned = planned_contrasts(plan.recipe.conditions, systems)
@@ -268,33 +272,6 @@ def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Samp
 
     store.stage("comparison", [__version__, samples_hashes(store, plan), systems, plan.recipe.seed], work)
     return Comparison.from_dict(read_json(path))
-
-
-def _kind(recipe: Recipe, condition: Condition) -> str:
-    """What a condition is in a comparison: tuned, base, or a classical baseline."""
-    if condition.system in BUILT_IN_SYSTEMS:
-        return condition.system
-    return TUNED if recipe.system(condition.system).tune else BASE
-
-
-def planned_contrasts(conditions: dict[str, Condition], kinds: dict[str, str]) -> list[tuple[str, str]]:
-    """What is compared with what.
-
-    Every tuned condition with all that is not tuned, tuned conditions with each other, then few-shot with zero-shot of
-    the same system (elicitation).
-    """
-    order = (TUNED, BASE, "tfidf", "majority")
-    by_kind = {kind: [name for name in conditions if kinds[name] == kind] for kind in order}
-    tuned, others = by_kind[TUNED], by_kind[BASE] + by_kind["tfidf"] + by_kind["majority"]
-    shots = {name: conditions[name].prompting.shots for name in by_kind[BASE]}
-    elicitation = [
-        (few, zero)
-        for few in shots
-        for zero in shots
-        if shots[few] > 0 and shots[zero] == 0 and conditions[few].system == conditions[zero].system
-    ]
-    among = [(later, earlier) for at, later in enumerate(tuned) for earlier in tuned[:at]]
-    return [(name, other) for name in tuned for other in others] + among + elicitation
 
 
 def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:
@@ -357,7 +334,7 @@ def report(
 def studied_tuning(store: RunStore, plan: Plan) -> dict[str, Any] | None:
     """What tuning of the first tuned condition did, the one that is diagnosed; None where nothing was tuned."""
     for condition in plan.recipe.conditions.values():
-        if _kind(plan.recipe, condition) == TUNED:
+        if kind_of(plan.recipe, condition) == TUNED:
             own = condition.system == TUNED
             return tuning_report(store.folder if own else store.folder / "systems" / condition.system)
     return None

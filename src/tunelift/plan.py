@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from tunelift.core.cache import cache_folder
 from tunelift.core.errors import UserError
-from tunelift.core.recipe import BASE, CLASSICAL, TUNED, Recipe, Tune
+from tunelift.core.recipe import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED, Condition, Recipe, Tune
 from tunelift.core.records import Example, Finding, Prompt
 from tunelift.data.checks import check_examples
 from tunelift.data.examples import LoadedTask, draw_positions, load_examples
@@ -85,6 +85,33 @@ def conditions_of(recipe: Recipe, *systems: str) -> list[str]:
 def has_tuned(recipe: Recipe) -> bool:
     """Whether any condition asks for the tuned model."""
     return bool(conditions_of(recipe, TUNED))
+
+
+def kind_of(recipe: Recipe, condition: Condition) -> str:
+    """What a condition is in a comparison: tuned, base, or a classical baseline."""
+    if condition.system in BUILT_IN_SYSTEMS:
+        return condition.system
+    return TUNED if recipe.system(condition.system).tune else BASE
+
+
+def planned_contrasts(conditions: dict[str, Condition], kinds: dict[str, str]) -> list[tuple[str, str]]:
+    """What is compared with what.
+
+    Every tuned condition with all that is not tuned, tuned conditions with each other, then few-shot with zero-shot of
+    the same system (elicitation).
+    """
+    order = (TUNED, BASE, "tfidf", "majority")
+    by_kind = {kind: [name for name in conditions if kinds[name] == kind] for kind in order}
+    tuned, others = by_kind[TUNED], by_kind[BASE] + by_kind["tfidf"] + by_kind["majority"]
+    shots = {name: conditions[name].prompting.shots for name in by_kind[BASE]}
+    elicitation = [
+        (few, zero)
+        for few in shots
+        for zero in shots
+        if shots[few] > 0 and shots[zero] == 0 and conditions[few].system == conditions[zero].system
+    ]
+    among = [(later, earlier) for at, later in enumerate(tuned) for earlier in tuned[:at]]
+    return [(name, other) for name in tuned for other in others] + among + elicitation
 
 
 def prepare(recipe: Recipe, accept_terms: bool) -> Plan:

@@ -16,10 +16,9 @@ from tunelift.comparison.reading import compare_files
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
 from tunelift.core.files import read_json, write_json
-from tunelift.core.recipe import BUILT_IN_CONDITIONS, Condition
+from tunelift.core.recipe import BUILT_IN_CONDITIONS
 from tunelift.core.store import RunStore, read_store
 from tunelift.models.load import load_model
-from tunelift.pipeline import planned_contrasts
 
 
 @pytest.fixture
@@ -243,36 +242,3 @@ def test_a_limit_draws_the_same_items_for_every_condition(project: Callable[...,
     assert result.comparison.items == 10
     first, second = ([row["example_id"] for row in samples(tmp_path / "run", name)] for name in result.samples)
     assert first == second
-
-
-def test_tuned_is_compared_with_everything_and_few_shot_with_zero_shot() -> None:
-    conditions = {name: Condition.model_validate(spec) for name, spec in BUILT_IN_CONDITIONS.items()}
-    kinds = {name: condition.system for name, condition in conditions.items()}
-    assert planned_contrasts(conditions, kinds) == [
-        ("tuned", "zero-shot"),
-        ("tuned", "few-shot"),
-        ("tuned", "tfidf"),
-        ("tuned", "majority"),
-        ("few-shot", "zero-shot"),
-    ]
-
-
-def test_tuned_systems_are_compared_with_each_other_and_elicitation_stays_inside_a_system() -> None:
-    specs = {
-        "zero-shot": ("base", 0),
-        "other-few": ("other", 2),
-        "tuned": ("tuned", 0),
-        "head": ("head", 0),
-    }
-    conditions = {
-        name: Condition.model_validate({"system": system, "prompting": {"shots": shots}})
-        for name, (system, shots) in specs.items()
-    }
-    kinds = {"zero-shot": "base", "other-few": "base", "tuned": "tuned", "head": "tuned"}
-    assert planned_contrasts(conditions, kinds) == [
-        ("tuned", "zero-shot"),
-        ("tuned", "other-few"),
-        ("head", "zero-shot"),
-        ("head", "other-few"),
-        ("head", "tuned"),
-    ]

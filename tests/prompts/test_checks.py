@@ -93,3 +93,13 @@ def test_a_prompt_without_any_token_is_an_error(checked: Any, make_example: Call
     examples = [make_example("1", "a"), make_example("2", "")]
     finding = checked(examples, chat=False, doc_to_text="{{text}}")["empty-prompt"]
     assert (finding.severity, finding.count, finding.rows) == ("error", 1, ("rows.jsonl:2",))
+
+
+def test_an_instruction_behind_the_text_is_mentioned(checked: Any, make_example: Callable[..., Any]) -> None:
+    examples = [make_example(str(number), f"text {number}") for number in range(30)]
+    instruction = "Is the sentiment of this text negative, neutral or positive? Answer with one single word alone."
+    behind, before = "{{ text }}\n" + instruction, instruction + "\n{{ text }}"
+    finding = checked(examples, doc_to_text=behind)["instruction-behind-text"]
+    assert (finding.severity, finding.count) == ("info", 30)
+    assert "instruction-behind-text" not in checked(examples, doc_to_text=before)
+    assert "instruction-behind-text" not in checked(examples[:5], doc_to_text=behind)

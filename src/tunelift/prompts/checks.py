@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from tunelift.core.records import Example, Finding, Prompt
 from tunelift.data.tasks import ROLLING
 from tunelift.prompts.build import PromptStyle, completion_ids, question_text
-from tunelift.prompts.chat import control_tokens_in, stop_token_id
+from tunelift.prompts.chat import control_tokens_in, encode_texts, stop_token_id
+
+# Below this many examples, what they end in says nothing; shorter endings cost too little to speak of.
+FEWEST_EXAMPLES, LONGEST_ENDING = 20, 12
 
 
 def check_prompts(
@@ -36,6 +40,7 @@ def check_prompts(
         *_control_tokens(style, examples, places),
         *_stop_token(style.tokenizer, training, places),
         *_answers(style, examples, places),
+        *_instruction_behind(style, examples),
     ]
 
 
@@ -106,3 +111,19 @@ def _answers(style: PromptStyle, examples: list[Example], places: dict[str, str]
         remedy = "read choice scores with that in mind, or word the choices equally long"
         found.append(Finding("uneven-choices", "info", message, len(sizes), remedy))
     return found
+
+
+def _instruction_behind(style: PromptStyle, examples: list[Example]) -> list[Finding]:
+    """What all questions end in: the engine computes once only what they begin with."""
+    questions = {question_text(style.task, example) for example in examples}
+    if len(questions) < FEWEST_EXAMPLES:
+        return []
+    backwards = [question[::-1] for question in questions]
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(min(backwards), max(backwards), strict=False))
+    ending = "".join(character for character, _ in alike)[::-1]
+    tokens = len(encode_texts(style.tokenizer, [ending])[0])
+    if tokens <= LONGEST_ENDING:
+        return []
+    message = f"all questions end in the same {tokens} tokens, which have to be computed for every one of them"
+    remedy = "put the instruction before the text: what all questions begin with is computed once"
+    return [Finding("instruction-behind-text", "info", message, len(questions), remedy)]
