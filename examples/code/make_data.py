@@ -3,65 +3,80 @@
 from __future__ import annotations
 
 import json
+import operator
 import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 COUNT = 1200
 VERBS = ["compute", "find", "get", "make", "give", "solve"]
 
-Maker = Callable[[random.Random], tuple[str, str, str]]
+
+class Made(NamedTuple):
+    """What a function returns, in words, in Python, and computed here."""
+
+    words: str
+    code: str
+    compute: Callable[[Any], Any]
 
 
-def add(draw: random.Random) -> tuple[str, str, str]:
-    """Adding or subtracting a number, or multiplying by one."""
+def add(draw: random.Random) -> Made:
+    """A number changed by another."""
     number, (sign, word) = draw.randint(2, 40), draw.choice([("+", "plus"), ("-", "minus"), ("*", "times")])
-    return "x", f"the number x {word} {number}", f"return x {sign} {number}"
+    change = {"+": operator.add, "-": operator.sub, "*": operator.mul}[sign]
+    return Made(f"the number x {word} {number}", f"x {sign} {number}", lambda x: change(x, number))
 
 
-def count(draw: random.Random) -> tuple[str, str, str]:
-    """How many numbers of a list are large, small or even."""
+def count(draw: random.Random) -> Made:
+    """How many numbers of a list are large, small or divisible."""
     number = draw.randint(1, 30)
-    condition, words = draw.choice(
-        [("> {}", "greater than {}"), ("< {}", "less than {}"), ("% {} == 0", "divisible by {}")]
+    sign, words = draw.choice([("> {}", "greater than"), ("< {}", "less than"), ("% {} == 0", "divisible by")])
+    holds = {"> {}": operator.gt, "< {}": operator.lt, "% {} == 0": lambda n, by: n % by == 0}[sign]
+    return Made(
+        f"how many numbers of the list x are {words} {number}",
+        f"sum(1 for n in x if n {sign.format(number)})",
+        lambda x: sum(1 for n in x if holds(n, number)),
     )
-    text = f"how many numbers of the list x are {words.format(number)}"
-    return "x", text, f"return sum(1 for n in x if n {condition.format(number)})"
 
 
-def choose(draw: random.Random) -> tuple[str, str, str]:
+def choose(draw: random.Random) -> Made:
     """The numbers of a list that are large or small, changed."""
     number, factor = draw.randint(1, 20), draw.randint(2, 9)
     sign, words = draw.choice([(">", "greater than"), ("<", "less than")])
-    text = f"a list of the numbers of the list x that are {words} {number}, each times {factor}"
-    return "x", text, f"return [n * {factor} for n in x if n {sign} {number}]"
+    holds = {">": operator.gt, "<": operator.lt}[sign]
+    return Made(
+        f"a list of the numbers of the list x that are {words} {number}, each times {factor}",
+        f"[n * {factor} for n in x if n {sign} {number}]",
+        lambda x: [n * factor for n in x if holds(n, number)],
+    )
 
 
-def part(draw: random.Random) -> tuple[str, str, str]:
+def part(draw: random.Random) -> Made:
     """The beginning or the end of a list."""
     number = draw.randint(1, 6)
-    code, words = draw.choice([(f"x[:{number}]", "first"), (f"x[-{number}:]", "last")])
-    return "x", f"the {words} {number} items of the list x", f"return {code}"
+    cut, word = draw.choice([(slice(number), "first"), (slice(-number, None), "last")])
+    code = f"x[:{number}]" if word == "first" else f"x[-{number}:]"
+    return Made(f"the {word} {number} items of the list x", code, lambda x: x[cut])
 
 
-MAKERS: list[Maker] = [add, count, choose, part]
+MAKERS = [add, count, choose, part]
 LIST = [3, 18, 7, -2, 25, 12, 40, 9, 0, 31]
 
 
 def row(draw: random.Random) -> dict[str, Any]:
-    """A request, its solution, and assertions that the solution was used to write."""
+    """A request, its solution, and assertions about what it returns."""
     maker = draw.choice(MAKERS)
-    argument, text, body = maker(draw)
+    made = maker(draw)
     name = f"{draw.choice(VERBS)}_{draw.choice('abcdefghkmnprstuvw')}"
-    solution = f"def {name}({argument}):\n    {body}\n"
     inputs: list[Any] = [3, -8, 21] if maker is add else [LIST, LIST[::-1], [], [5]]
-    space: dict[str, Any] = {}
-    exec(solution, space)  # noqa: S102 - written above
-    checks = [f"assert {name}({value!r}) == {space[name](value)!r}" for value in inputs]
-    request = f"Write a Python function {name}({argument}) that returns {text}."
-    return {"request": request, "solution": solution, "test_list": checks, "entry_point": name}
+    return {
+        "request": f"Write a Python function {name}(x) that returns {made.words}.",
+        "solution": f"def {name}(x):\n    return {made.code}\n",
+        "test_list": [f"assert {name}({value!r}) == {made.compute(value)!r}" for value in inputs],
+        "entry_point": name,
+    }
 
 
 def main(target: Path) -> None:

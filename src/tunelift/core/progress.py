@@ -29,6 +29,7 @@ def progress(total: int, label: str, unit: str = "item") -> Any:
         mininterval=0.5 if terminal else 10.0,
         file=sys.stderr if terminal else Lines(sys.stderr),
         leave=False,
+        disable=not total,
     )
 
 
