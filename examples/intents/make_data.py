@@ -1,4 +1,4 @@
-"""One domain of CLINC150 and its queries out of scope: python make_data.py data_full.json domains.json queries.jsonl."""
+"""One domain of CLINC150 and queries out of scope: python make_data.py data_full.json domains.json queries.jsonl."""
 
 from __future__ import annotations
 

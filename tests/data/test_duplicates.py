@@ -54,7 +54,7 @@ def test_all_pairs_equal_brute_force(texts, threshold):
 @settings(max_examples=200, deadline=None)
 @given(TEXTS, THRESHOLDS)
 def test_dropping_leaves_no_near_duplicates_and_drops_nothing_else(texts, threshold):
-    dropped = drop_near_duplicates(texts, threshold)
+    dropped = drop_near_duplicates(texts, threshold, [None] * len(texts))
     gone = {j for _, j, _ in dropped}
     kept = [i for i in range(len(texts)) if i not in gone]
     assert all(jaccard(texts[i], texts[j]) < threshold for i in kept for j in kept if i < j)
@@ -79,7 +79,13 @@ def test_chains_are_not_followed():
     """Each text is near the next, the ends are not alike: only neighbours of a kept text go."""
     texts = ["".join(chr(0x61 + (start + offset) % 26) for offset in range(20)) for start in range(0, 12, 3)]
     assert jaccard(texts[0], texts[1]) >= 0.6 > jaccard(texts[0], texts[2])
-    assert [pair[:2] for pair in drop_near_duplicates(texts, 0.6)] == [(0, 1), (2, 3)]
+    assert [pair[:2] for pair in drop_near_duplicates(texts, 0.6, [None] * len(texts))] == [(0, 1), (2, 3)]
+
+
+def test_texts_of_one_group_may_be_alike() -> None:
+    texts = ["the same long question about a text", "the same long question about a text!", "something else entirely"]
+    assert [pair[:2] for pair in drop_near_duplicates(texts, 0.6, ["a", "b", "c"])] == [(0, 1)]
+    assert drop_near_duplicates(texts, 0.6, ["a", "a", "c"]) == []
 
 
 def test_short_texts_are_not_all_alike():

@@ -12,6 +12,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -67,8 +68,13 @@ def near_duplicates(texts: list[str], threshold: float) -> list[Pair]:
     return pairs
 
 
-def drop_near_duplicates(texts: list[str], threshold: float) -> list[Pair]:
+def drop_near_duplicates(texts: list[str], threshold: float, groups: Sequence[str | None]) -> list[Pair]:
     """The texts to drop so that no two of the others are near duplicates: each that is near an earlier kept one.
+
+    Args:
+        texts: The texts.
+        threshold: Smallest similarity, above 0 and at most 1.
+        groups: The group of each text; texts of one group may be alike. None is in no group.
 
     Returns:
         ``(i, j, similarity)`` for every dropped text j, where i is the most similar kept text before it.
@@ -77,7 +83,7 @@ def drop_near_duplicates(texts: list[str], threshold: float) -> list[Pair]:
     dropped = []
     with progress(len(texts), "near duplicates", "text") as bar:
         for j in range(len(texts)):
-            matches = index.matches(j)
+            matches = [match for match in index.matches(j) if groups[j] is None or groups[match[0]] != groups[j]]
             if matches:
                 dropped.append(_best(matches, j))
             else:

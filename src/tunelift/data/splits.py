@@ -13,8 +13,7 @@ from tunelift.data.duplicates import drop_near_duplicates, exact_groups, near_ma
 from tunelift.data.formats import place
 from tunelift.data.tasks import SplitSizes
 
-# Jaccard similarity from which texts count as near duplicates: tweets and reviews that share so many of their
-# character shingles are, with few exceptions, copies with another link, name or ending.
+# Jaccard similarity from which rows of different splits are called near duplicates.
 NEAR = 0.6
 # Share of the test items from which exact copies of training rows stop a run.
 LEAK_THAT_STOPS = 0.01
@@ -60,6 +59,8 @@ class Plan:
 def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
     """Remove duplicates from one pool of rows and draw splits of exact sizes.
 
+    Near duplicates of one group stay, since a group is on one side and counts as one in statistics.
+
     The test split is drawn first and from the rows' content, so that it depends neither on the sizes of the others
     nor on the order of the file. The draw is stratified by answer where all rows have the same choices; where rows
     have groups it takes whole groups instead.
@@ -68,7 +69,9 @@ def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
         UserError: Too few rows are left; `name` names the data there.
     """
     kept, repeated, conflicting = _without_exact_duplicates(pool)
-    near = [(kept[i], kept[j]) for i, j, _ in drop_near_duplicates([row.content for row in kept], NEAR)]
+    groups = [row.example.group for row in kept]
+    alike = drop_near_duplicates([row.content for row in kept], sizes.similarity, groups)
+    near = [(kept[i], kept[j]) for i, j, _ in alike]
     too_near = {row.position for _, row in near}
     kept = [row for row in kept if row.position not in too_near]
     needed = sizes.train + sizes.validation + sizes.test
@@ -76,13 +79,14 @@ def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
         what = f"has {counted(len(kept), 'usable row')} of {len(pool):,}, but the splits need {needed:,}"
         near_ones = counted(len(near), "near duplicate")
         dropped = f"left out: {len(conflicting):,} conflicting, {len(repeated):,} repeated, {near_ones}"
-        raise UserError(name, what, f"lower the sizes under split, or add rows ({dropped})")
+        hint = "lower the sizes under split, add rows, or raise split.similarity if rows are alike by design"
+        raise UserError(name, f"{what} ({dropped})", hint)
     drawn, cut = _draw(kept, sizes, name)
     findings = [
         *_left_out("conflicting-answers", "rows ask the same and are answered differently", conflicting),
         *_left_out("cut-group", "rows belong to a group that was cut at the size of its split", cut),
         *_pairs_left_out("exact-duplicate", "rows ask the same as an earlier one", repeated),
-        *_pairs_left_out("near-duplicate", f"rows are near duplicates (similarity {NEAR} or more)", near),
+        *_pairs_left_out("near-duplicate", f"rows are near duplicates (similarity {sizes.similarity} or more)", near),
     ]
     counts = {
         "conflicting answers": len(conflicting),

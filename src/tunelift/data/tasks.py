@@ -58,12 +58,15 @@ class SplitSizes(Strict):
         validation: Number of validation examples.
         test: Number of test examples.
         seed: The draw. It belongs to the task, so that the test set stays the same when a run's seed changes.
+        similarity: Jaccard similarity of character shingles from which rows count as near duplicates. Rows that are
+            made from patterns and alike by design need a higher one; at 1 only copies are left out.
     """
 
     train: Count
     validation: Count
     test: Count
     seed: int = 7
+    similarity: float = Field(0.6, gt=0, le=1)
 
 
 class Generation(Strict):
