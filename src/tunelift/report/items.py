@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import nan
 
 from tunelift.core.records import Sample
-from tunelift.evaluation.metrics.tokens import text_of
+from tunelift.evaluation.parsing.written import written
 from tunelift.report.record import RunReport
 from tunelift.report.wording import anchors, clip, confusion_name
 
@@ -123,4 +123,4 @@ def _item(report: RunReport, answers: dict[str, dict[str, Sample]], id: str) -> 
 
 
 def _answer_text(sample: Sample) -> str | None:
-    return clip(text_of(sample.answer), TEXT) if sample.answer is not None else None
+    return clip(written(sample.answer), TEXT) if sample.answer is not None else None
