@@ -33,7 +33,7 @@ FILES = {
     "relation-classification/recipe": "semeval2010_task8/train.tsv",
     "relation-extraction/recipe": "duie_zh/duie_train_1500.jsonl",
     "summarisation/recipe": "csl_zh/ts_dev.tsv",
-    "text-to-sql/recipe": "wikisql_sample/wikisql_800.jsonl",
+    "text-to-sql/wikisql": "wikisql_sample/wikisql_800.jsonl",
     "translation/recipe": "tatoeba_zh_en/tatoeba_cmn_eng.jsonl",
 }
 
