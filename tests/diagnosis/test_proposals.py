@@ -104,7 +104,7 @@ def test_a_loss_that_still_falls_asks_for_more_epochs() -> None:
     assert str(found) == "raise tune.epochs (the validation loss was still falling at the end, from 0.900 to 0.700)"
 
 
-@pytest.mark.parametrize("losses", [[0.9], [0.9, 0.899], [0.7, 0.9], [0.5, 0.9, 0.6]])
+@pytest.mark.parametrize("losses", [[0.9], [0.9, 0.899], [0.0004, 0.0001], [0.7, 0.9], [0.5, 0.9, 0.6]])
 def test_a_loss_that_does_not_fall_asks_for_nothing(losses: list[float]) -> None:
     assert tune_longer(tuning(losses, 10, [1.0] * 20)) is None
 

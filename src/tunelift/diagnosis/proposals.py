@@ -15,6 +15,7 @@ FEWEST_ERRORS = 5  # fewer could be chance
 LARGE_SHARE = 0.2  # of all errors
 RARE_SHARE = 0.5  # of the examples that a class would have if all were equally frequent
 LOSS_CHANGE = 0.01  # relative; less is noise
+SHOWN_CHANGE = 0.001  # nats; less would not be seen in what is shown
 LARGEST_TEST = 9  # times the present test set; more is no practical proposal
 
 
@@ -91,7 +92,7 @@ def allow_longer_answers(diagnosis: Diagnosis) -> Proposal | None:
 def tune_longer(tuning: dict[str, Any]) -> Proposal | None:
     """A validation loss that was still falling when tuning ended."""
     losses = tuning["validation_losses"]
-    if len(losses) < 2 or losses[-1] >= (1 - LOSS_CHANGE) * min(losses[:-1]):
+    if len(losses) < 2 or min(losses[:-1]) - losses[-1] < max(LOSS_CHANGE * min(losses[:-1]), SHOWN_CHANGE):
         return None
     evidence = f"the validation loss was still falling at the end, from {losses[-2]:.3f} to {losses[-1]:.3f}"
     return Proposal("raise tune.epochs", evidence)
