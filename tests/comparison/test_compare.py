@@ -172,3 +172,27 @@ def test_documents_that_went_through_json_are_the_same() -> None:
     lists = [replace(sample, doc={**sample.doc, "tags": ["a", "b"]}) for sample in BASE]
     tuples = [replace(sample, doc={**sample.doc, "tags": ("a", "b")}) for sample in TUNED]
     assert compare({"base": lists, "tuned": tuples}, CONTRAST, "t", seed=1).items == 6
+
+
+def test_lower_is_better_takes_the_same_tests() -> None:
+    def wrong(samples: list[Sample]) -> list[Sample]:
+        return [replace(each, metrics={"hamming_loss": 1 - each.metrics["acc"]}) for each in samples]
+
+    conditions = {"base": wrong(BASE), "tuned": wrong(TUNED)}
+    metric = known_metric("hamming_loss", conditions["base"])
+    (contrast,) = compare(conditions, CONTRAST, "t", 1, [metric]).contrasts
+    (right,) = compare({"base": BASE, "tuned": TUNED}, CONTRAST, "t", 1).contrasts
+    result = contrast.result
+    assert (result.baseline, result.candidate) == (pytest.approx(4 / 6), pytest.approx(1 / 6))
+    assert (result.method, result.p, result.interval) == (right.result.method, right.result.p, right.result.interval)
+    assert (result.wins, result.losses, result.effect) == (4, 1, right.result.effect)
+    assert (contrast.won, contrast.lost) == (right.won, right.lost)
+
+
+def test_a_further_metric_without_finite_values_is_left_out() -> None:
+    broken = [replace(each, metrics={**each.metrics, "nll": float("nan")}) for each in BASE]
+    tuned = [replace(each, metrics={**each.metrics, "nll": 1.0}) for each in TUNED]
+    metrics = [known_metric(name, BASE) for name in ("acc", "nll")]
+    comparison = compare({"base": broken, "tuned": tuned}, CONTRAST, "t", 1, metrics)
+    assert [condition.others for condition in comparison.conditions] == [{}, {"nll": 1.0}]
+    assert comparison.contrasts[0].others == {}

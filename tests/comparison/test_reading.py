@@ -191,3 +191,36 @@ def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     write(tmp_path, [], name="samples_other_2026-08-21T10-11-12.345678.jsonl")
     with pytest.raises(UserError, match="holds 2 samples files - name one of them"):
         find_samples(tmp_path)
+
+
+def write_results(samples: Path, **keys: Any) -> None:
+    date = samples.stem.rpartition("_")[2]
+    samples.with_name(f"results_{date}.json").write_text(json.dumps(keys), "utf-8")
+
+
+def test_results_beside_the_samples_tell_the_direction(tmp_path: Path) -> None:
+    a, b = (
+        write(tmp_path / name, [harness_line(at, doc, error=value + at) for at, doc in enumerate(DOCS)])
+        for name, value in (("a", 2.0), ("b", 1.0))
+    )
+    assert compare_files(a, b).contrasts[0].result.effect == -1
+    for path, mean in ((a, 5.5), (b, 4.5)):
+        scores = {"arc_easy": {"name": "arc_easy", "error_stderr,none": 0.5, "error,none": mean}}
+        write_results(path, results=scores, higher_is_better={"arc_easy": {"error": False}})
+    comparison = compare_files(a, b)
+    assert comparison.contrasts[0].result.effect == 1
+    assert (comparison.metric, comparison.higher_is_better) == ("error", False)
+    write_results(a, results=[], higher_is_better={"arc_easy": 3})
+    assert not compare_files(a, b).higher_is_better
+
+
+def test_a_score_that_is_no_mean_is_not_passed_off_as_one(tmp_path: Path) -> None:
+    a, b = (
+        write(tmp_path / name, [harness_line(at, doc, f1_macro=float(right)) for at, (doc, right) in enumerate(rows)])
+        for name, rows in (("a", zip(DOCS, RIGHT_A, strict=True)), ("b", zip(DOCS, RIGHT_B, strict=True)))
+    )
+    for path in (a, b):
+        write_results(path, results={"arc_easy": {"f1_macro,none": 0.31}}, higher_is_better={"arc_easy": {}})
+    comparison = compare_files(a, b)
+    assert comparison.metric == comparison.contrasts[0].metric == "mean of f1_macro of single items"
+    assert comparison.conditions[0].score == 3 / 8

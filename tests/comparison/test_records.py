@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tunelift.comparison.compare import compare
+from tunelift.comparison.compare import compare, known_metric
 from tunelift.comparison.records import Comparison
 from tunelift.core.files import read_json, write_json
 from tunelift.core.records import Sample
@@ -97,4 +97,13 @@ def test_a_difference_at_the_level_itself_is_shown() -> None:
 
 def test_scores_beyond_one_are_not_percentages() -> None:
     conditions = {"a": make("a", [3.0, 5.0, 4.0], choices=None), "b": make("b", [7.0, 8.0, 9.5], choices=None)}
-    assert "b vs a: +4.2 (" in str(compare(conditions, [("b", "a")], "t", 1))
+    assert "b vs a: +4.167 (" in str(compare(conditions, [("b", "a")], "t", 1))
+
+
+def test_the_text_says_where_lower_is_better() -> None:
+    samples = {
+        name: make(name, [value, value + 0.001, value], choices=None) for name, value in (("a", 0.1), ("b", 0.2))
+    }
+    text = str(compare(samples, [("b", "a")], "t", 1, [known_metric("acc", samples["a"], higher_is_better=False)]))
+    assert "metric acc, lower is better: a positive effect is a fall" in text
+    assert "b vs a: -0.100 (" in text

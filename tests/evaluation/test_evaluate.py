@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import inf
 from typing import Any
 
 import pytest
 import torch
 
 from tunelift.core.recipe import Prompting
-from tunelift.core.records import Example, Prompt
-from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor, preferred_choices
+from tunelift.core.records import Example, Prompt, Sample
+from tunelift.evaluation.evaluate import (
+    Evaluation,
+    clusters_of,
+    evaluate_model,
+    evaluate_predictor,
+    preferred_choices,
+)
+from tunelift.evaluation.metrics.metric import mean_metric
 from tunelift.evaluation.parsing.choices import parse_choice
 from tunelift.prompts.build import PromptStyle, answer_prompts
 
@@ -182,3 +191,22 @@ def test_each_rule_divides_the_log_probabilities_by_its_own_lengths() -> None:
 
 def test_an_empty_choice_is_divided_by_one() -> None:
     assert preferred_choices([-0.5, -0.6], ["", "a"], {"": [], "a": [1]})["choice_acc_bytes"] == ""
+
+
+def test_scores_that_are_no_shares_are_shown_with_their_digits() -> None:
+    values = [0.031, 0.034, 0.036]
+    samples = [
+        Sample(f"e{at}", at, {}, "x", "c", "x", "x", "stop", metrics={"nll": value}) for at, value in enumerate(values)
+    ]
+    metric = mean_metric("nll", lambda outcome: 0.0, high=inf, higher_is_better=False)
+    assert "nll 0.034 (0.027 to 0.040)" in str(Evaluation("t", "c", "m", samples, 3, 0.0, [metric]))
+
+
+def test_an_item_without_a_group_is_its_own() -> None:
+    samples = [Sample(f"e{at}", at, {}, "x", "c", "x", "x", "stop", group=group) for at, group in enumerate("ab")]
+    assert clusters_of(samples) is None
+    clusters = clusters_of(
+        [*samples, replace(samples[0], example_id="e2"), replace(samples[0], example_id="e3", group=None)]
+    )
+    assert clusters is not None
+    assert clusters.tolist() == [0, 1, 0, 2]

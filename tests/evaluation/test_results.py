@@ -339,3 +339,14 @@ def test_a_damaged_samples_file_is_named_with_its_line(
     path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(UserError, match=rf"{re.escape(path.name)}:\d+: is not a sample of tunelift"):
         read_samples(path)
+
+
+def test_the_standard_error_takes_groups_as_a_whole(make_task: Any, make_example: Any, tmp_path: Path) -> None:
+    examples = [
+        make_example(f"e{n}", "text", ("neutral", "negative")[n // 4 % 2], group=f"g{n // 4}") for n in range(16)
+    ]
+    evaluation = evaluate_predictor(
+        lambda texts: ["neutral"] * 16, make_task(), examples, range(16), ["q"] * 16, "majority"
+    )
+    record = json.loads(write_evaluation(evaluation, make_task(), 0, tmp_path, {})[0].read_text())
+    assert record["results"]["toy"]["acc_stderr,none"] == pytest.approx(stdev([1, 0, 1, 0]) / math.sqrt(4))

@@ -41,3 +41,10 @@ def test_names_become_task_files(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no task files"):
         task_files(str(tmp_path / "empty"))
+
+
+def test_what_is_not_known_has_no_error() -> None:
+    (average,) = averages([make("a", "acc", [1.0, 0.0]), make("b", "acc", [1.0])])
+    assert (average.mean, average.error) == (0.75, None)
+    (average,) = averages([make("a", "acc", [1.0, 1.0]), make("b", "acc", [0.0, 0.0])])
+    assert (average.mean, average.error) == (0.5, 0.0)

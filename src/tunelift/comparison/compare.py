@@ -15,7 +15,7 @@ from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import canonical_json
 from tunelift.core.records import CHOICE, Sample
-from tunelift.evaluation.evaluate import data_of, has_metric, per_item, score_of
+from tunelift.evaluation.evaluate import clusters_of, data_of, has_metric, per_item, score_of
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
 from tunelift.evaluation.metrics.table import LOWER_IS_BETTER
 from tunelift.statistics.intervals import Interval, score_interval
@@ -44,9 +44,15 @@ class _Answers:
     choice_scores: np.ndarray | None
 
 
-def known_metric(name: str, samples: Iterable[Sample]) -> Metric:
-    """The mean of values that samples hold already, a share where higher is better and all lie between 0 and 1."""
-    is_better = name not in LOWER_IS_BETTER
+def known_metric(name: str, samples: Iterable[Sample], higher_is_better: bool | None = None) -> Metric:
+    """The mean of values that samples hold already, a share where higher is better and all lie between 0 and 1.
+
+    Args:
+        name: Of the metric.
+        samples: What holds its values.
+        higher_is_better: Its direction; None: as the name says.
+    """
+    is_better = name not in LOWER_IS_BETTER if higher_is_better is None else higher_is_better
     is_share = is_better and all(0 <= sample.metrics.get(name, 0) <= 1 for sample in samples)
     high = 1.0 if is_share else inf
     return mean_metric(name, lambda outcome: outcome.values.get(name, nan), high=high, higher_is_better=is_better)
@@ -84,7 +90,7 @@ def compare(
     items = _items(list(aligned.values()), headline.name)
     data = {metric.name: _data(aligned, metric) for metric in metrics}
     for name, samples in aligned.items():
-        if name not in data[headline.name] or not np.isfinite(data[headline.name][name]).all():
+        if name not in data[headline.name]:
             raise _lacking(name, samples, headline.name)
     answers = {
         name: _Answers(
@@ -151,13 +157,11 @@ def _item(sample: Sample) -> tuple[str, str]:
 
 def _items(conditions: list[list[Sample]], metric: str) -> _Items:
     reference = conditions[0]
-    units = []
-    for answers in zip(*conditions, strict=True):
-        group = next((answer.group for answer in answers if answer.group is not None), None)
-        units.append(("item", answers[0].example_id) if group is None else ("group", group))
-    codes = {unit: code for code, unit in enumerate(dict.fromkeys(units))}
-    # Groups of one item each are no groups: the exact tests for independent items apply.
-    groups = np.array([codes[unit] for unit in units]) if len(codes) < len(units) else None
+    grouped = [
+        next((answer for answer in answers if answer.group is not None), answers[0])
+        for answers in zip(*conditions, strict=True)
+    ]
+    groups = clusters_of(grouped)
     shared = {frozenset(sample.choices or ()) for sample in reference}
     has_classes = metric == HEADLINE and len(shared) == 1 and frozenset() not in shared
     classes = [sample.target for sample in reference] if has_classes else None
@@ -173,7 +177,8 @@ def _data(aligned: dict[str, list[Sample]], metric: Metric) -> dict[str, np.ndar
     if not having:
         return {}
     together = data_of(metric, [sample for samples in having.values() for sample in samples])
-    return dict(zip(having, np.split(together, len(having)), strict=True))
+    parts = zip(having, np.split(together, len(having)), strict=True)
+    return {name: data for name, data in parts if np.isfinite(data).all()}
 
 
 def _lacking(name: str, samples: list[Sample], metric: str) -> UserError:
@@ -214,7 +219,9 @@ def _condition_score(
 
 
 def _interval(metric: Metric, data: np.ndarray, groups: np.ndarray | None, seed: int) -> Interval | None:
-    return score_interval(data, groups) if metric.is_mean else resampled_interval(metric.score, data, groups, seed)
+    if metric.is_mean:
+        return score_interval(data, groups)
+    return resampled_interval(metric.score, data, groups, seed, limits=(metric.low, metric.high))
 
 
 def _result(metric: Metric, before: np.ndarray, after: np.ndarray, items: _Items, seed: int) -> PairedResult:
@@ -223,8 +230,8 @@ def _result(metric: Metric, before: np.ndarray, after: np.ndarray, items: _Items
         return compare_resampled(
             metric.score, before, after, items.groups, seed, higher_is_better=metric.higher_is_better
         )
-    sign = 1.0 if metric.higher_is_better else -1.0
-    result = compare_paired(sign * before, sign * after, items.groups, seed)
+    worse, better = (before, after) if metric.higher_is_better else (after, before)
+    result = compare_paired(worse, better, items.groups, seed)
     return replace(result, baseline=float(before.mean()), candidate=float(after.mean()))
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.records import CHOICE, Sample
 
 INVALID = "[invalid]"  # what the harness's regex filters write when nothing matches
-FILE_NAME = re.compile(r"samples_(?P<task>.+?)(_\d{4}-\d{2}-\d{2}T.*)?")
+FILE_NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d{2}-\d{2}T.*))?")
 
 ItemKey = tuple[str, int]
 
@@ -27,11 +28,13 @@ def compare_files(a: str | Path, b: str | Path, metric: str | None = None, filte
     Args:
         a: The baseline: a samples file, or a folder that holds exactly one.
         b: The candidate.
-        metric: A metric with one number an item, higher is better; "acc", or the only one, unless given.
+        metric: A metric with one number an item; "acc", or the only one, unless given. Its direction is that of the
+            results files beside the samples, or else what its name says.
         filter: The harness's filter to compare, where its files hold several.
 
     Returns:
-        A comparison with one contrast; conditions are named by the files.
+        A comparison with one contrast; conditions are named by the files. What is compared are means over the items;
+        where the results say that the score is another one, such as F1, the metric is called its mean.
 
     Raises:
         UserError: A file is missing or malformed, the two hold different items, or metric or filter must be
@@ -48,14 +51,40 @@ def compare_files(a: str | Path, b: str | Path, metric: str | None = None, filte
         names = [f"A ({names[0]})", f"B ({names[1]})"]
     tasks = dict.fromkeys(_task_name(path) for path in (path_a, path_b))
     chosen = _choose_metric(samples[0] + samples[1], metric, f"{path_a} and {path_b}")
-    conditions = dict(zip(names, samples, strict=True))
-    return compare(
-        conditions,
+    recorded = [_recorded(path, chosen, filter) for path in (path_a, path_b)]
+    direction = next((higher for higher, _ in recorded if higher is not None), None)
+    comparison = compare(
+        dict(zip(names, samples, strict=True)),
         [(names[1], names[0])],
         task=" / ".join(tasks),
         seed=0,
-        metrics=[known_metric(chosen, samples[0] + samples[1])],
+        metrics=[known_metric(chosen, samples[0] + samples[1], direction)],
     )
+    means = [condition.score for condition in comparison.conditions]
+    if all(
+        score is None or isclose(score, mean, rel_tol=1e-6, abs_tol=1e-6)
+        for (_, score), mean in zip(recorded, means, strict=True)
+    ):
+        return comparison
+    name = f"mean of {chosen} of single items"
+    return replace(
+        comparison, metric=name, contrasts=tuple(replace(each, metric=name) for each in comparison.contrasts)
+    )
+
+
+def _recorded(samples: Path, metric: str, filter: str | None) -> tuple[bool | None, float | None]:
+    """Whether higher is better, and the score, as the results file beside samples has them; None where it does not."""
+    match = FILE_NAME.fullmatch(samples.stem)
+    if match is None or match["date"] is None:
+        return None, None
+    try:
+        results = json.loads(samples.with_name(f"results_{match['date']}.json").read_bytes())
+        higher = results["higher_is_better"][match["task"]].get(metric)
+        keyed = {tuple(key.split(",")): value for key, value in results["results"][match["task"]].items()}
+        score = next((keyed[key] for key in keyed if key[0] == metric and filter in (None, *key[1:])), None)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None, None
+    return (higher if isinstance(higher, bool) else None), (score if isinstance(score, float) else None)
 
 
 def find_samples(path: Path) -> Path:

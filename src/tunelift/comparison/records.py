@@ -115,7 +115,9 @@ class Comparison:
     def __str__(self) -> str:
         groups = f" in {self.groups} groups" if self.groups else ""
         width = max(len(condition.name) for condition in self.conditions)
-        lines = [f"{self.task}: {self.items} items{groups}, identical for every condition; metric {self.metric}"]
+        direction = "" if self.higher_is_better else ", lower is better: a positive effect is a fall"
+        head = f"{self.task}: {self.items} items{groups}, identical for every condition"
+        lines = [f"{head}; metric {self.metric}{direction}"]
         lines += [_condition_line(condition, width, self.scale) for condition in self.conditions]
         lines += [_contrast_line(contrast, self.scale) for contrast in self.contrasts]
         return "\n".join(lines)
@@ -123,8 +125,8 @@ class Comparison:
 
 def _condition_line(condition: ConditionScore, width: int, scale: float) -> str:
     interval = condition.interval
-    line = f"  {condition.name:<{width}}  {condition.score * scale:6.1f}"
-    line += f"  ({interval.low * scale:.1f} to {interval.high * scale:.1f})" if interval else "  (no interval)"
+    line = f"  {condition.name:<{width}}  {_number(condition.score, scale):>6}"
+    line += f"  ({_number(interval.low, scale)} to {_number(interval.high, scale)})" if interval else "  (no interval)"
     counts = [(condition.unparsed, "not parsed"), (condition.truncated, "cut off")]
     notes = [f"{count} {'answer' if count == 1 else 'answers'} {what}" for count, what in counts if count]
     return line + (f"  {', '.join(notes)}" if notes else "")
@@ -132,16 +134,23 @@ def _condition_line(condition: ConditionScore, width: int, scale: float) -> str:
 
 def _contrast_line(contrast: Contrast, scale: float) -> str:
     result, interval = contrast.result, contrast.result.interval
-    line = f"{contrast.candidate} vs {contrast.baseline}: {result.effect * scale:+.1f}"
-    line += f" ({interval.low * scale:+.1f} to {interval.high * scale:+.1f})" if interval else " (no interval)"
+    line = f"{contrast.candidate} vs {contrast.baseline}: {_number(result.effect, scale, '+')}"
+    limits = (_number(end, scale, "+") for end in (interval.low, interval.high)) if interval else ()
+    line += f" ({' to '.join(limits)})" if interval else " (no interval)"
     line += ", p < 0.0001" if result.p < 0.0001 else f", p = {result.p:.2g}"
     if contrast.format_gain is not None and contrast.ability_gain is not None:
-        line += f", format {contrast.format_gain * scale:+.1f}, ability {contrast.ability_gain * scale:+.1f}"
+        parts = [_number(part, scale, "+") for part in (contrast.format_gain, contrast.ability_gain)]
+        line += f", format {parts[0]}, ability {parts[1]}"
     if result.p > 0.05:
         smallest = contrast.detectable_effect
-        shown = f"{smallest * scale:.1f}" if smallest is not None else "none"
+        shown = _number(smallest, scale) if smallest is not None else "none"
         line += f"; no difference could be shown (smallest effect that these items could show: {shown})"
     return line
+
+
+def _number(value: float, scale: float, sign: str = "") -> str:
+    """A score on its scale: shares in per cent with one decimal, others, which can be small, with three."""
+    return f"{value * scale:{sign}.{1 if scale == 100 else 3}f}"
 
 
 def _contrast(data: dict[str, Any]) -> Contrast:

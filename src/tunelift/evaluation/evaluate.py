@@ -20,7 +20,7 @@ from tunelift.evaluation.metrics.metric import Metric, Outcome, UnavailableError
 from tunelift.evaluation.metrics.table import make_metrics, needs_generation
 from tunelift.evaluation.parsing.answers import parse_answer, reference_answers
 from tunelift.prompts.build import PromptStyle, completion_ids, stop_strings
-from tunelift.statistics.intervals import score_interval
+from tunelift.statistics.intervals import score_interval, standard_error
 from tunelift.statistics.resampling import resampled_interval
 
 if TYPE_CHECKING:
@@ -79,15 +79,31 @@ class Evaluation:
 
     def _score_text(self, name: str, score: float) -> str:
         metric = next((metric for metric in self.metrics if metric.name == name), None)
-        groups = [sample.group for sample in self.samples if sample.group is not None]
-        clusters = groups if len(groups) == len(self.samples) else None
+        clusters = clusters_of(self.samples)
         if metric is None or metric.is_mean:
             interval = score_interval([sample.metrics[name] for sample in self.samples], clusters)
         else:
-            interval = resampled_interval(metric.score, data_of(metric, self.samples), clusters)
-        scale = 100 if metric is None or metric.high == 1 else 1
-        limits = f" ({scale * interval.low:.1f} to {scale * interval.high:.1f})" if interval else ""
-        return f"{name} {scale * score:.1f}{limits}"
+            data = data_of(metric, self.samples)
+            interval = resampled_interval(metric.score, data, clusters, limits=(metric.low, metric.high))
+        scale, digits = (100, 1) if metric is None or metric.high == 1 else (1, 3)
+        limits = f" ({scale * interval.low:.{digits}f} to {scale * interval.high:.{digits}f})" if interval else ""
+        return f"{name} {scale * score:.{digits}f}{limits}"
+
+
+def clusters_of(samples: Sequence[Sample]) -> np.ndarray | None:
+    """Which items belong together, as a number for each, shape (items,); None where every item stands alone."""
+    units = [("item", sample.example_id) if sample.group is None else ("group", sample.group) for sample in samples]
+    codes = {unit: code for code, unit in enumerate(dict.fromkeys(units))}
+    return np.array([codes[unit] for unit in units]) if len(codes) < len(units) else None
+
+
+def error_of(name: str, samples: Sequence[Sample]) -> float | None:
+    """Standard error of the mean of a per-item metric; None for fewer than two items or groups of them."""
+    values, clusters = [sample.metrics[name] for sample in samples], clusters_of(samples)
+    if len(values if clusters is None else set(clusters.tolist())) < 2:
+        return None
+    spread = standard_error(values, clusters)
+    return spread[0] if spread else 0.0
 
 
 def outcome_of(sample: Sample) -> Outcome:
@@ -105,14 +121,8 @@ def outcome_of(sample: Sample) -> Outcome:
 
 
 def has_metric(metric: Metric, samples: Sequence[Sample]) -> bool:
-    """Whether samples have what a metric needs: values that were computed with the answers, or all that makes them."""
-    if metric.is_mean:
-        return all(metric.name in sample.metrics for sample in samples)
-    try:
-        metric.statistics([outcome_of(samples[0])])
-    except UnavailableError:
-        return False
-    return True
+    """Whether every sample has a value of a metric; see `with_metrics` for why one has none."""
+    return all(metric.name in sample.metrics for sample in samples)
 
 
 def data_of(metric: Metric, samples: Sequence[Sample]) -> np.ndarray:

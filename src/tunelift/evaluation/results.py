@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import platform
 import re
 import time
 from importlib.metadata import version
 from pathlib import Path
-from statistics import stdev
 from typing import Any
 
 from tunelift.core.errors import UserError
@@ -18,7 +16,7 @@ from tunelift.core.files import write_json, write_jsonl
 from tunelift.core.records import Sample
 from tunelift.core.store import timestamp
 from tunelift.data.tasks import Task
-from tunelift.evaluation.evaluate import Evaluation
+from tunelift.evaluation.evaluate import Evaluation, error_of
 from tunelift.evaluation.metrics.tokens import text_of
 
 OWN_FIELDS = (
@@ -115,7 +113,8 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[s
     samples = evaluation.samples
     directions = {metric.name: metric.higher_is_better for metric in evaluation.metrics}
     scores: dict[str, Any] = {"name": task.task, "alias": task.task_alias or task.task, "sample_len": len(samples)}
-    for name, score in evaluation.scores.items():
+    measured = evaluation.scores
+    for name, score in measured.items():
         scores[f"{name},none"] = score
         scores[f"{name}_stderr,none"] = _standard_error(evaluation, name)
     return {
@@ -123,7 +122,7 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[s
         "configs": {task.task: task.model_dump(exclude_none=True)},
         "versions": {task.task: task.metadata.get("version", 0)},
         "n-shot": {task.task: shots},
-        "higher_is_better": {task.task: {name: directions.get(name, True) for name in evaluation.scores}},
+        "higher_is_better": {task.task: {name: directions.get(name, True) for name in measured}},
         "n-samples": {task.task: {"original": evaluation.available, "effective": len(samples)}},
         "group_subtasks": {},
         "config": {},
@@ -152,9 +151,8 @@ def results_record(evaluation: Evaluation, task: Task, shots: int, facts: dict[s
 def _standard_error(evaluation: Evaluation, name: str) -> float | str:
     """Of a mean; as in the harness, other scores have none here, and an interval in the comparison."""
     metric = next((metric for metric in evaluation.metrics if metric.name == name), None)
-    values = [sample.metrics[name] for sample in evaluation.samples if name in sample.metrics]
-    is_mean = metric is None or metric.is_mean
-    return stdev(values) / math.sqrt(len(values)) if is_mean and len(values) > 1 else "N/A"
+    error = error_of(name, evaluation.samples) if metric is None or metric.is_mean else None
+    return "N/A" if error is None else error
 
 
 def _task_hash(lines: list[dict[str, Any]]) -> str:

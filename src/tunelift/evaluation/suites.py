@@ -8,8 +8,7 @@ from math import sqrt
 from pathlib import Path
 
 from tunelift.core.errors import UserError, nearest
-from tunelift.evaluation.evaluate import Evaluation, data_of, has_metric, score_of
-from tunelift.statistics.intervals import standard_error
+from tunelift.evaluation.evaluate import Evaluation, data_of, error_of, has_metric, score_of
 
 PREFIX = "builtin/"
 BUILTIN = Path(__file__).parents[1] / "suites"
@@ -77,17 +76,8 @@ def averages(evaluations: Sequence[Evaluation]) -> list[Average]:
         if len(parts) < 2:
             continue
         scores = [score_of(metric, data_of(metric, evaluation.samples)) for metric, evaluation in parts]
-        errors = [_error(metric.is_mean, name, evaluation) for metric, evaluation in parts]
+        errors = [error_of(name, evaluation.samples) if metric.is_mean else None for metric, evaluation in parts]
         known = [error for error in errors if error is not None]
         total = sqrt(sum(error**2 for error in known)) / len(parts) if len(known) == len(parts) else None
         found.append(Average(name, len(parts), sum(scores) / len(scores), total))
     return found
-
-
-def _error(is_mean: bool, name: str, evaluation: Evaluation) -> float | None:
-    if not is_mean:
-        return None
-    groups = [sample.group for sample in evaluation.samples if sample.group is not None]
-    clusters = groups if len(groups) == len(evaluation.samples) else None
-    spread = standard_error([sample.metrics[name] for sample in evaluation.samples], clusters)
-    return spread[0] if spread else 0.0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import sqlite3
 import time
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_limits_are_those_given() -> None:
     connection = from_script(SCRIPT)
     counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT {}) SELECT x FROM c"
     assert run_query(connection, counting.format(100), rows=100) == [(number,) for number in range(1, 101)]
-    assert run_query(connection, counting.format(101), rows=100) == "more than 100 rows"
+    assert run_query(connection, counting.format(101), rows=100) == "more than 100 rows, or 20000000 characters"
     assert run_query(connection, counting.format(100_000), rows=10**6, steps=100_000) == "interrupted"
     assert run_query(connection, counting.format(10**7), rows=10**8, steps=10**10, seconds=0.1) == "interrupted"
     assert len(run_query(connection, counting.format(100_000), rows=10**6)) == 100_000
@@ -136,3 +137,23 @@ def test_a_database_from_a_file(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="no database of SQLite"):
             from_file(tmp_path / name)
     assert not (tmp_path / "missing.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    "selected",
+    ["zeroblob(100000)", "hex(randomblob(50000))", "zeroblob(1000000)", "instr(zeroblob(1000000), zeroblob(500000))"],
+)
+def test_large_values_fill_neither_memory_nor_time(selected: str) -> None:
+    counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 9999)"
+    started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert isinstance(run_query(from_script(SCRIPT), f"{counting} SELECT {selected} FROM c"), str)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kilobytes
+    assert time.monotonic() - started < 5
+
+
+def test_a_long_search_is_stopped_in_time() -> None:
+    texts = "replace(hex(zeroblob(49000)), '0', 'a'), replace(hex(zeroblob(25000)), '0', 'a') || x"
+    query = f"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT sum(instr({texts})) FROM c"
+    started = time.monotonic()
+    assert run_query(from_script(SCRIPT), query, seconds=0.5) == "interrupted"
+    assert time.monotonic() - started < 20

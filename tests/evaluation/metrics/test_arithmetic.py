@@ -27,6 +27,13 @@ GSM8K = Path(__file__).parents[4] / "shared" / "data" / "gsm8k"
         ("12,345,678", 12345678),
         (".5", 0.5),
         ("1.5e-3", 0.0015),
+        ("3 × 10^5", 300_000),
+        ("2 \\times 10^{-2}", 0.02),
+        ("10⁵", 100_000),
+        ("1 234 567", 1_234_567),
+        ("1\u202f234.5", 1234.5),
+        ("minus 3", -3),
+        ("negative $2.5", -2.5),
         ("１２３４", 1234),
         ("$1,234", 1234),
         ("-$5", -5),
@@ -230,3 +237,11 @@ def test_all_answers_of_gsm8k() -> None:
             number = answer.partition("#### ")[2]
             assert final_number(answer) == parse_number(number) == float(number.replace(",", ""))
             assert number_match().of([Outcome(answer, (number,))]) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("10 minus 3 is 7", 7), ("10 minus 3", 3), ("12 m²", 12), ("x² = 9", 9), ("it is −10^3", -1000), ("10^400", None)],
+)
+def test_exponents_and_differences_are_no_answers(text: str, number: float | None) -> None:
+    assert final_number(text) == number

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tunelift.evaluation.metrics import diversity
 from tunelift.evaluation.metrics.diversity import distinct_1, distinct_2, length_ratio, repetition
 from tunelift.evaluation.metrics.metric import Outcome
 from tunelift.evaluation.metrics.tokens import words_of
+from tunelift.statistics.resampling import resampled_interval
 
 TEXTS = st.lists(
     st.lists(st.sampled_from(["a", "b", "c", "dd", "1"]), max_size=6).map(" ".join), min_size=1, max_size=6
@@ -105,3 +107,16 @@ def test_directions() -> None:
         make("en").name: make("en").higher_is_better for make in (distinct_1, distinct_2, repetition, length_ratio)
     }
     assert better == {"distinct_1": True, "distinct_2": True, "repetition": False, "length_ratio": True}
+
+
+@pytest.mark.parametrize("make", [distinct_1, distinct_2])
+def test_the_interval_holds_the_score_itself(make: Any) -> None:
+    """A bootstrap draw has fewer different answers, in which more of the words are distinct."""
+    generator = np.random.default_rng(1)
+    shares = 1 / np.arange(1, 301)
+    texts = [" ".join(f"w{word}" for word in generator.choice(300, 8, p=shares / shares.sum())) for _ in range(80)]
+    metric = make("en")
+    outcomes = [Outcome(text, ("",)) for text in texts]
+    interval = resampled_interval(metric.score, metric.statistics(outcomes), draws=500)
+    assert interval is not None
+    assert interval.low < metric.of(outcomes) < interval.high

@@ -20,7 +20,7 @@ from tunelift.evaluation.metrics.likelihood import (
     reference_logprob,
     word_perplexity,
 )
-from tunelift.evaluation.metrics.metric import Outcome
+from tunelift.evaluation.metrics.metric import Outcome, UnavailableError
 
 FACTORIES = [bits_per_byte, byte_perplexity, word_perplexity, perplexity, reference_logprob]
 ITEMS = st.lists(st.tuples(st.text(min_size=1, max_size=12), st.floats(-50, 0)), min_size=1, max_size=6)
@@ -83,3 +83,10 @@ def test_ranges_and_directions() -> None:
     for make, low in ((bits_per_byte, 0.0), (byte_perplexity, 1.0), (word_perplexity, 1.0), (perplexity, 1.0)):
         metric = make("en")
         assert (metric.is_mean, metric.low, metric.high, metric.higher_is_better) == (False, low, inf, False)
+
+
+@pytest.mark.parametrize("logprob", [float("nan"), -inf])
+@pytest.mark.parametrize("make", FACTORIES)
+def test_a_log_probability_is_a_number(make: Any, logprob: float) -> None:
+    with pytest.raises(UnavailableError, match="is not a finite number"):
+        make("en").of([Outcome("x", ("x",), reference_logprob=logprob)])

@@ -11,7 +11,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from tunelift.core.errors import UserError
 from tunelift.evaluation.metrics import probabilities
-from tunelift.evaluation.metrics.metric import Outcome
+from tunelift.evaluation.metrics.metric import Outcome, UnavailableError
 
 CHOICES = ("no", "yes", "maybe")
 
@@ -144,3 +144,10 @@ def test_what_is_refused() -> None:
             metric.of([Outcome("yes", ("oui",), choices=("no", "yes"), probabilities=(0.5, 0.5))])
     with pytest.raises(UserError, match="bins"):
         probabilities.ece(bins=0)
+
+
+def test_what_is_no_number_is_no_probability() -> None:
+    broken = [Outcome("yes", ("yes",), choices=("no", "yes"), probabilities=(math.nan, math.nan))]
+    for metric in (probabilities.auc(()), probabilities.nll(), probabilities.brier(), probabilities.ece()):
+        with pytest.raises(UnavailableError, match="are not numbers - load the model in float32"):
+            metric.of(broken)

@@ -108,3 +108,10 @@ def test_directions_and_ranges() -> None:
 def test_a_reference_that_is_no_number_is_refused() -> None:
     with pytest.raises(UserError, match='"five" is no number'):
         regression.mae().of([Outcome(5.0, ("five",))])
+
+
+def test_a_number_beyond_all_measure_is_no_answer() -> None:
+    outcomes = [Outcome(1e300, (1.0,)), Outcome(float("inf"), (1.0,)), Outcome(2.0, (2.0,))]
+    missing = [Outcome(None, (1.0,)), Outcome(None, (1.0,)), Outcome(2.0, (2.0,))]
+    for make in (regression.mse, regression.rmse, regression.r2, regression.pearson, regression.spearman):
+        assert make().of(outcomes) == make().of(missing)

@@ -15,7 +15,7 @@ from sacrebleu.metrics.ter import TER
 
 from tunelift.core.errors import UserError
 from tunelift.evaluation.metrics.metric import Metric, Outcome
-from tunelift.evaluation.metrics.translation import bleu, chrf, chrf_plus_plus, ter
+from tunelift.evaluation.metrics.translation import _edits, bleu, chrf, chrf_plus_plus, ter
 
 WORDS = {
     "en": ["the", "cat", "sat", "on", "a", "mat", "Mat,", "don't", "3.5", ".", "&quot;", "-"],
@@ -137,3 +137,11 @@ def test_ranges_and_directions() -> None:
         metric = make("en")
         assert (metric.low, metric.high, metric.higher_is_better, metric.is_mean) == (0.0, 100.0, True, False)
     assert (ter("en").low, ter("en").high, ter("en").higher_is_better) == (0.0, inf, False)
+
+
+def test_edits_of_one_answer_are_searched_once() -> None:
+    outcomes = [Outcome(f"the cat sat on mat {number}", ("on the mat sat the cat",)) for number in range(3)]
+    first = ter("en").of(outcomes)
+    misses = _edits.cache_info().misses
+    assert ter("en").of(outcomes) == first
+    assert _edits.cache_info().misses == misses

@@ -33,6 +33,9 @@ def make(kind: str, target: str = "x", fields: dict[str, Any] | None = None, **r
         ("code", "```python\nx = 1\n```", "x = 1"),
         ("sql", "```sql\nSELECT 1;\n```", "SELECT 1"),
         ("sql", "SELECT 1; SELECT 2", "SELECT 1"),
+        ("sql", "SELECT ';' AS \"a;b\" -- ;\nFROM t; SELECT 2", "SELECT ';' AS \"a;b\" -- ;\nFROM t"),
+        ("sql", "It is ```sql SELECT 1```", "SELECT 1"),
+        ("sql", ";", None),
     ],
 )
 def test_every_kind_has_its_form(kind: str, output: str, answer: Any) -> None:

@@ -36,6 +36,10 @@ REVIEWS = ("负面", "正面")
         ("positively", None),
         ("nonpositive", None),
         ("positive1", None),
+        ("not positive", None),
+        ("It isn’t a positive review", None),
+        ("non-positive", None),
+        ("not negative but positive", None),
     ],
 )
 def test_english_answers(output: str, answer: str | None) -> None:
@@ -55,6 +59,9 @@ def test_english_answers(output: str, answer: str | None) -> None:
         ("正面还是负面？", None),
         ("正 面", None),
         ("好评", None),
+        ("不是正面", None),
+        ("并非负面", None),
+        ("不是正面就是负面", None),
     ],
 )
 def test_chinese_answers(output: str, answer: str | None) -> None:
@@ -84,7 +91,9 @@ def test_chinese_answers(output: str, answer: str | None) -> None:
         ("A", ("A", "a"), "A"),
         ("a.", ("A", "a"), None),
         ("B)", ("A", "B"), "B"),
-        ("(B) because a cat", ("A", "B"), None),
+        ("(B) because a cat", ("A", "B"), "B"),
+        ("The answer is a large city", ("A", "B"), None),
+        ("The answer is a, of course", ("A", "B"), "A"),
         ("straße", ("STRASSE", "Weg"), "STRASSE"),
         ("a|b", ("a|b", "c"), "a|b"),
         ("it is a.c", ("a.c", "abc"), "a.c"),

@@ -100,6 +100,9 @@ def test_what_is_located_stands_there_once(mentions: list[tuple[str, str]]) -> N
         ("Ann | likes | Bob", None),
         ("Ann | boss of", None),
         ('[["Ann", 3, "Bob"]]', None),
+        ('{"triples": [["Ann", "boss", "Bob"]]}', [["Ann", "boss", "Bob"]]),
+        ('[{"subject": "Ann", "predicate": "boss of", "object": "Bob"}]', [["Ann", "boss", "Bob"]]),
+        ("| Who | does | whom |\n|:--|---|--:|\n| Ann | boss of | Bob |", [["Ann", "boss", "Bob"]]),
     ],
 )
 def test_triples(output: str, triples: list[list[str]] | None) -> None:
@@ -117,6 +120,11 @@ def test_without_labels_any_predicate_is_taken() -> None:
         ('Here it is: {"a": [1, 2]} - done', {"a": [1, 2]}),
         ("```json\n[1]\n```", [1]),
         ("3", 3),
+        ("3 apples", None),
+        ('1. {"a": 1}', {"a": 1}),
+        ('true: [1]{"a": 1}', [1]),
+        ('{"a": NaN, "b": 1e999}', {"a": "NaN", "b": "1e999"}),
+        ('["\\ud800"]', None),
         ("no json { here", None),
         ("[" * 100_000, None),
     ],
@@ -137,3 +145,37 @@ def test_no_output_breaks_a_parser(output: str) -> None:
     parse_triples(output, {}, {}, strict=False)
     parse_json(output)
     parse_ranking(output, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ('{"entities": [{"type": "PER", "text": "Bob"}]}', [["PER", 0, 3, "Bob"]]),
+        ('{"type": "PER", "text": "Bob"}', [["PER", 0, 3, "Bob"]]),
+        ('{"PER": "Bob", "LOC": null}', [["PER", 0, 3, "Bob"]]),
+        ('{"PER": [], "LOC": []}', []),
+        ("PER: Bob\nLOC: none", [["PER", 0, 3, "Bob"]]),
+        ("PER: 无", []),
+        ("none of them: Bob", None),
+    ],
+)
+def test_forms_in_which_models_list_entities(output: str, found: list[list[Any]] | None) -> None:
+    assert parse_entities(output, "Bob met Ann in Paris", {"PER": "person", "LOC": "place"}, {}, strict=False) == found
+
+
+def test_a_mention_that_says_nothing_is_one_where_the_text_has_it() -> None:
+    assert parse_entities("PER: None", "None came", {"PER": "person"}, {}, strict=False) == [["PER", 0, 4, "None"]]
+
+
+def test_strict_entities_may_be_json_on_several_lines() -> None:
+    output = '{\n  "PER": [\n    "Bob"\n  ]\n}'
+    assert parse_entities(output, "Bob", {"PER": "person"}, {}, strict=True) == [["PER", 0, 3, "Bob"]]
+    assert parse_entities(f"Here:\n{output}", "Bob", {"PER": "person"}, {}, strict=True) is None
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [("joy and fear", ["joy", "fear"]), ("not joy", None), ("joy, not fear", ["joy"]), ("joy and no fear", ["joy"])],
+)
+def test_labels_in_a_sentence(output: str, found: list[str] | None) -> None:
+    assert parse_labels(output, ["joy", "fear"], {}, strict=False) == found

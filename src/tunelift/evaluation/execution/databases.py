@@ -18,8 +18,10 @@ from tunelift.core.errors import UserError, shorten_text
 
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 OTHER_FILES = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH}
-STEPS_BETWEEN_LOOKS = 1000
-LONGEST_VALUE, LONGEST_QUERY, LONGEST_PATTERN = 1_000_000, 100_000, 200
+# One step can take as long as a search for a text in another: longer values, or fewer looks, could take hours.
+STEPS_BETWEEN_LOOKS = 100
+LONGEST_VALUE, LONGEST_QUERY, LONGEST_PATTERN = 100_000, 100_000, 200
+LARGEST_RESULT = 20_000_000  # characters and bytes of all its texts together
 
 Rows = list[tuple[Any, ...]]
 
@@ -49,14 +51,19 @@ def run_query(
     connection.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS)
     try:
         cursor = connection.execute(sql)
-        found = cursor.fetchmany(rows + 1)
+        found, size = [], 0
+        for row in cursor:
+            found.append(row)
+            size += sum(len(value) for value in row if isinstance(value, str | bytes))
+            if len(found) > rows or size > LARGEST_RESULT:
+                return f"more than {rows} rows, or {LARGEST_RESULT} characters"
     except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
         return str(error)
     finally:
         connection.set_progress_handler(None, 0)
     if cursor.description is None:
         return "no query"
-    return found if len(found) <= rows else f"more than {rows} rows"
+    return found
 
 
 def _only_reading(action: int, first: str | None, second: str | None, *_: object) -> int:

@@ -1,9 +1,9 @@
 r"""Numbers as people and models write them, and answers that must be the right number.
 
-Read are digits with or without thousands separators (``1,234.5``, ``１２３４``), powers of ten (``1.2e-3``, 2 million,
-1.2万), fractions (``3/4``, ``1 1/2``, ``\frac{3}{4}``, 四分之三), percentages (``50%``, 百分之五十) and Chinese
-numerals (一千二百三十四), with a sign and a currency. The point separates decimals; a comma that does not stand before
-three digits separates numbers.
+Read are digits with or without thousands separators (``1,234.5``, ``１２３４``), powers of ten (``1.2e-3``, 3 × 10^5,
+2 million, 1.2万), fractions (``3/4``, ``1 1/2``, ``\frac{3}{4}``, 四分之三), percentages (``50%``, 百分之五十), and
+Chinese numerals (一千二百三十四), with a sign (or "minus") and a currency. The point separates decimals; a comma that
+does not stand before three digits separates numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WRITTEN = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+"
 PLAIN = r"\d+(?:\.\d+)?"
 SCALE = rf"[十百千]?万亿|[十百千]?[万亿]|百(?!分)|{THOUSAND}|(?:thousand|million|billion|trillion)\b"
 NUMBER = re.compile(
-    rf"""(?<![a-z_\d.])  (?P<sign>(?<![\w)])[-+]|负)?  (?:US|HK|CN)?[$€£¥]?  (?P<inner_sign>[-+])?
+    rf"""(?<![a-z_\d.^])  (?P<sign>(?<![\w)])[-+]|负)?  (?:US|HK|CN)?[$€£¥]?  (?P<inner_sign>[-+])?
     (?: (?:(?P<whole>\d+)\s?)? \\[dt]?frac\s*\{{?(?P<top>{PLAIN})\}}?\s*\{{?(?P<bottom>{PLAIN})\}}?
       | (?:(?P<spoken_whole>{SPOKEN})又)? (?P<parts>{SPOKEN}|\d+)分之(?P<share>{SPOKEN}|{WRITTEN})
       | (?:(?P<before>\d+)\s)? (?P<over>{PLAIN})\s?/\s?(?P<under>{PLAIN})(?!\s?[/\d])
@@ -41,6 +41,13 @@ SMALL_NUMERAL = re.compile(
     r"(?:[一-九]?千)?零?(?:[一-九]?百)?零?(?:[一-九]?十)?零?[一-九]?".replace("一-九", "一二三四五六七八九")
 )
 LONGEST_NUMERAL = 100
+
+# Powers of ten as people write them: 3 × 10^5, 2 \times 10^{3}, 10⁵.
+TIMES_POWER = re.compile(r"(?<=\d)\s?(?:[×*x]|\\times|\\cdot)\s?10\s?\^\s?\{?([+-]?\d+)\}?", re.IGNORECASE)
+POWER = re.compile(r"(?<![\d.^])10\s?\^\s?\{?([+-]?\d+)\}?")
+SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+MINUS = re.compile(r"(?<![\d)] )\b(?:minus|negative)\s(?=[$€£¥]?[\d.])", re.IGNORECASE)
+SPACED_THOUSANDS = re.compile(r"(?<!\d)\d{1,3}(?:[\u00a0\u2009\u202f]\d{3})+(?!\d)|(?<!\d)\d{1,3}(?: \d{3}){2,}(?!\d)")
 
 BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 MARKER = re.compile(r"####|answer\s+is\b|answer\s*[:=]|答案(?:是|为|[:=])?|答\s*:", re.IGNORECASE)
@@ -135,8 +142,12 @@ def _readings(answer: Any) -> list[float]:
 def _plain(text: str) -> str:
     """A text with one way to write each sign."""
     text = re.sub("([¼½¾⅐-⅞])", r" \1", text).replace("{,}", ",")
+    text = SUPERSCRIPT.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
+    text = SPACED_THOUSANDS.sub(lambda match: re.sub(r"\s", "", match[0]), text)
     text = unicodedata.normalize("NFKC", re.sub(r"\\[,;:! ]", "", text)).translate(FORMAL)
-    return text.replace("⁄", "/").replace("−", "-").replace("\\$", "$").replace("\\%", "%")
+    text = text.replace("⁄", "/").replace("−", "-").replace("\\$", "$").replace("\\%", "%")
+    text = POWER.sub(r"1e\1", TIMES_POWER.sub(r"e\1", text))
+    return MINUS.sub("-", text)
 
 
 def _whole_number(text: str) -> _Number | None:

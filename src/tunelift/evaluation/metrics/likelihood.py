@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from math import inf, log
+from math import inf, isfinite, log
 
 import numpy as np
 
@@ -85,4 +85,7 @@ def _logprob(name: str, outcome: Outcome) -> float:
     if outcome.reference_logprob is None:
         hint = "only a language model that has scored the references has it; take the metric out for what has not"
         raise UnavailableError(name, "the log-probability of the reference is not known", hint)
+    if not isfinite(outcome.reference_logprob):
+        hint = "load the model in float32 or bfloat16: its numbers have overflowed, or its weights are damaged"
+        raise UnavailableError(name, "the log-probability of a reference is not a finite number", hint)
     return outcome.reference_logprob

@@ -161,6 +161,9 @@ def _probabilities(metric: str, outcome: Outcome) -> tuple[Sequence[float], int]
     if outcome.probabilities is None or outcome.choices is None:
         hint = "it works where the choices are scored (doc_to_choice); take it out of metric_list otherwise"
         raise UnavailableError(f"metric {metric}", "needs probabilities of the choices, and an item has none", hint)
+    if not np.isfinite(outcome.probabilities).all():
+        hint = "load the model in float32 or bfloat16: its numbers have overflowed, or its weights are damaged"
+        raise UnavailableError(f"metric {metric}", "the probabilities of an item are not numbers", hint)
     if outcome.references[0] not in outcome.choices:
         hint = "see that doc_to_target gives one of doc_to_choice"
         raise UserError(f"metric {metric}", f'"{outcome.references[0]}" is none of the choices', hint)

@@ -1,13 +1,12 @@
 """Metrics of answers that are numbers.
 
-Answer and first reference are numbers. An answer that is None, or not finite, is replaced by the argument `missing`
-of the factories: by default the mean of the references of the full set, which is what a system that knows nothing would
-say. It pulls correlations towards 0 and makes errors as large as those of that system.
+Answer and first reference are numbers. An answer that is None, not finite or beyond 1e100 is replaced by the argument
+`missing` of the factories: by default the smallest or the largest reference of the full set, whichever is farther from
+its own, since no answer is a wrong one.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +16,8 @@ from tunelift.core.errors import UserError
 from tunelift.evaluation.metrics.counts import ratio
 from tunelift.evaluation.metrics.metric import Array, Metric, Outcome
 from tunelift.evaluation.metrics.ranks import in_blocks, mid_ranks
+
+LARGEST = 1e100  # numbers of which squares and their sums are still finite
 
 
 def correlation(first: Array, second: Array, weights: Array) -> Array:
@@ -180,4 +181,4 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= LARGEST else None

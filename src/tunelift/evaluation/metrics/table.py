@@ -145,9 +145,9 @@ ALIASES = {"acc_norm": f"{CHOICE}_bytes", "acc_bytes": f"{CHOICE}_bytes", "brier
 # Metrics of choices that were scored; a multiple-choice task whose headline is one of them generates nothing.
 SCORED = {CHOICE, f"{CHOICE}_tokens", f"{CHOICE}_bytes", "ndcg", "mrr", "hit_rate", "auc", "brier_score", "ece", "nll"}
 
-# Of samples that are read from files nothing but the name of a metric is known.
+# Of samples that are read from files often nothing but the name of a metric is known.
 LOWER_IS_BETTER = frozenset(
-    {"nll", "brier_score", "ece", "ter", "bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity"}
+    {"nll", "brier_score", "brier", "ece", "ter", "bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity"}
     | {"repetition", "hamming_loss", "mae", "mse", "rmse"}
 )
 
@@ -162,6 +162,20 @@ BY_KIND: dict[str, tuple[str, ...]] = {
     "code": ("pass_at_k",),
     "sql": ("execution_match",),
     "ranking": ("ndcg", "mrr"),
+}
+
+
+# Metrics that need answers of one form, with the kinds of answers that have it; all others take any.
+FORMS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("balanced_acc", "precision", "recall", "f1", "mcc", "in_scope_acc", "out_of_scope_recall"): ("choice", "text"),
+    ("semeval_f1",): ("choice", "text"),
+    ("label_f1", "subset_acc", "hamming_loss", "jaccard"): ("labels",),
+    ("mae", "mse", "rmse", "r2", "pearson", "spearman", "number_match"): ("number", "choice", "text"),
+    ("entity_precision", "entity_recall", "entity_f1"): ("entities",),
+    ("relation_precision", "relation_recall", "relation_f1"): ("triples",),
+    ("ndcg", "mrr", "hit_rate", "recall_at_k", "map"): ("ranking",),
+    ("pass_at_k",): ("code", "text"),
+    ("execution_match", "sql_exact"): ("sql", "text"),
 }
 
 
@@ -202,6 +216,10 @@ def _metric(task: Task, entry: dict[str, Any], allow_execution: bool) -> Metric:
     factory = METRICS.get(ALIASES.get(name, name))
     if factory is None:
         raise UserError(where, f'there is no metric "{name}"', nearest(name, METRICS))
+    kinds = next((kinds for names, kinds in FORMS.items() if name in names), (task.answer_kind,))
+    if task.answer_kind not in kinds:
+        what = f'metric "{name}" is for answers of the kind {" or ".join(kinds)}, not {task.answer_kind}'
+        raise UserError(where, what, f"take another metric, or set answer: {{kind: {kinds[0]}}}")
     taken = signature(factory).parameters
     arguments = {key: value for key, value in entry.items() if key not in {"metric", "name", *IGNORED}}
     for key in arguments:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from math import inf
 from typing import Any
 
@@ -138,12 +138,22 @@ def ter(language: str, *, case_sensitive: bool = False) -> Metric:
             white space only, as sacrebleu does by default.
         case_sensitive: Do not ignore case.
     """
+    by_character = language in ("zh", "ja")
+
+    def counts(outcome: Outcome) -> tuple[float, ...]:
+        return _edits(answer_text(outcome), reference_texts(outcome), by_character, case_sensitive)
+
+    return sums_metric("ter", counts, ter_of_sums, high=inf, higher_is_better=False)
+
+
+@lru_cache(maxsize=1 << 17)
+def _edits(answer: str, references: tuple[str, ...], by_character: bool, case_sensitive: bool) -> tuple[float, ...]:
+    """The counts of TER, kept since the search is slow and the same answers are scored, shown and compared."""
     from sacrebleu.metrics.ter import TER
 
-    by_character = language in ("zh", "ja")
     # Without normalisation sacrebleu ignores its support of Asian languages.
     scorer = TER(normalized=by_character, asian_support=by_character, case_sensitive=case_sensitive)
-    return sums_metric("ter", partial(_counts, scorer), ter_of_sums, high=inf, higher_is_better=False)
+    return tuple(scorer._extract_corpus_statistics([answer], [[reference] for reference in references])[0])
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -24,7 +24,8 @@ from tunelift.evaluation.parsing.lists import (
     parse_triples,
 )
 
-FENCED = re.compile(r"```[\w+-]*\n(.*?)(?:```|\Z)", re.DOTALL)
+FENCED = re.compile(r"```(?:[\w+-]*\n|sql\b)?(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+STATEMENT = re.compile(r"""(?:'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)|--[^\n]*|[^;'"])*""")
 
 
 def parse_answer(output: str, task: Task, example: Example) -> Any:
@@ -187,6 +188,10 @@ def source_text(example: Example) -> str:
 
 
 def extract_sql(output: str) -> str:
-    """The query in an output: what stands in a fence or, failing that, the output up to its first semicolon."""
+    """The query in an output: of what stands in a fence or, failing that, of all, the part before its first semicolon.
+
+    A semicolon between quotes does not end it.
+    """
     fenced = FENCED.search(output)
-    return (fenced.group(1) if fenced else output).split(";")[0].strip()
+    match = STATEMENT.match(fenced.group(1) if fenced else output)
+    return match[0].strip() if match else ""
