@@ -79,6 +79,17 @@ def test_a_wrong_task(
     assert line.startswith(f"{task}:{number}: unknown key")
 
 
+def test_faults_of_every_task_are_found_before_a_model_is_loaded(
+    capsys: pytest.CaptureFixture[str], recipe_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    recipe_file()
+    good = tmp_path / "task.yaml"
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(good.read_text(encoding="utf-8") + "\nmetric_list: [{metric: no_such_metric}]\n", encoding="utf-8")
+    line = fails(capsys, "evaluate", "--model", "no/model", "--tasks", f"{good},{bad}")
+    assert "no_such_metric" in line
+
+
 @pytest.mark.parametrize("model", ["no-such-model", "no/such-model", "bundled/smollm", "missing.gguf", "./missing"])
 def test_an_unknown_model(
     capsys: pytest.CaptureFixture[str], recipe_file: Callable[..., Path], tmp_path: Path, model: str

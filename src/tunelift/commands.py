@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunelift.api import evaluate
+from tunelift.core.cache import cache_folder
 from tunelift.core.files import read_json
 from tunelift.core.progress import say
 from tunelift.core.recipe import BASE, TUNED, Condition, Recipe, load_recipe
@@ -15,12 +16,14 @@ from tunelift.core.records import Finding, Prompt, as_dict
 from tunelift.core.seeds import generator
 from tunelift.core.store import open_store, read_store
 from tunelift.data.checks import refuse_errors
+from tunelift.data.examples import load_examples
 from tunelift.data.tasks import load_task
 from tunelift.engine.forward import takes_trees
 from tunelift.engine.loss import predicting_tokens
 from tunelift.engine.plan import computed_tokens
 from tunelift.engine.tree import build_tree
 from tunelift.evaluation.evaluate import Evaluation
+from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
@@ -186,7 +189,11 @@ def evaluate_files(
         Every evaluation with the content of its results file.
     """
     loaded = [load_task(path) for path in tasks]
+    for task in loaded:
+        make_metrics(task, allow_execution)
     model = load_model(model_name, accept_terms=accept_terms)
+    for task in loaded:  # a fault of the last one would come after hours of work on the others
+        load_examples(task, cache_folder() / "splits")
     target = folder / sanitise(model_name)
     results = []
     for task in loaded:
