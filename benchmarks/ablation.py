@@ -129,7 +129,7 @@ def _once(
 ) -> dict[str, Any]:
     from tunelift.engine.attention import NAME as OURS
     from tunelift.engine.support import PLAIN
-    from tunelift.tuning.tune import TOKEN_BUDGET
+    from tunelift.tuning.loop import TOKEN_BUDGET
 
     model.set_attn_implementation(OURS if trees else PLAIN)
     autocast = torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()

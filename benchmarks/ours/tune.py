@@ -60,8 +60,8 @@ def make_trainer(loaded: Any, prompts: list[Any], configuration: dict[str, Any],
     from transformers import PrinterCallback, TrainingArguments
 
     from tunelift.core import hardware
+    from tunelift.tuning.loop import TOKEN_BUDGET
     from tunelift.tuning.trainer import PromptTrainer
-    from tunelift.tuning.tune import TOKEN_BUDGET
 
     if configuration["method"] == "full":
         loaded.model.float().requires_grad_(True)

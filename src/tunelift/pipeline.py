@@ -30,6 +30,7 @@ from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_pr
 from tunelift.evaluation.heads import HeadSystem, evaluate_head, head_hash, tune_head_system
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.heads.model import load_head
+from tunelift.models.card import loading_kind
 from tunelift.models.load import LanguageModel, load_tuned
 from tunelift.plan import (
     LanguageSystem,
@@ -320,7 +321,10 @@ def report(
         }
         if has_tuned(plan.recipe):
             library = "peft" if plan.recipe.tune.method.lora else "transformers"
-            pages["model/README.md"] = model_card(result, plan.recipe.model, library, [plan.task.language])
+            kind, has_template = loading_kind(plan.own.base.model), bool(plan.own.base.tokenizer.chat_template)
+            languages = [plan.task.language]
+            card = model_card(result, plan.recipe.model, library, languages, kind=kind, has_template=has_template)
+            pages["model/README.md"] = card
         for name, text in pages.items():
             write_text(store.folder / name, text)
         return [store.folder / name for name in pages]

@@ -24,7 +24,8 @@ from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
 from tunelift.prompts.chat import encode_chat, render_chat
 from tunelift.tuning import trainer as trainer_module
-from tunelift.tuning.tune import TuningReport, tune_model
+from tunelift.tuning.loop import TuningReport
+from tunelift.tuning.tune import tune_model
 
 END = 1
 FULL, LORA = Method(full=Full()), Method(lora=Lora(rank=4, dropout=0.1))
@@ -255,7 +256,7 @@ def test_the_size_of_micro_batches_does_not_change_the_trajectory(
 ) -> None:
     losses = []
     for budget in (1, 100_000):
-        monkeypatch.setattr("tunelift.tuning.tune.TOKEN_BUDGET", {"cpu": budget, "cuda": budget, "mps": budget})
+        monkeypatch.setattr("tunelift.tuning.loop.TOKEN_BUDGET", {"cpu": budget, "cuda": budget, "mps": budget})
         loaded = load_model(str(folders("bart")), "float32")
         loaded.model.double()
         report = tune(loaded, settings(method=Method(lora=Lora(rank=4)), epochs=1), tmp_path / str(budget))

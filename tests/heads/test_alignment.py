@@ -30,7 +30,8 @@ def words(text: str) -> list[str]:
     ("text", "units"),
     [
         ("Mr. O'Neil's 3.5 km", ["Mr", ".", "O", "'", "Neil", "'", "s", "3", ".", "5", "km"]),
-        ("浙江的WTO案", ["浙", "江", "的", "WTO", "案"]),
+        ("浙江的WTO案", [*"浙江的WTO案"]),
+        ("去看E32010大展 on Steam2", [*"去看E32010大展", "on", "Steam2"]),
         ("東京タワー", ["東", "京", "タ", "ワ", "ー"]),
         ("대한민국 서울", ["대한민국", "서울"]),
         ("cafe\u0301 naïve", ["cafe\u0301", "naïve"]),
@@ -65,6 +66,14 @@ def test_entities_to_tags_and_back(case: tuple[str, list[tuple[str, int, int]]])
     tags, lost = tag_units(split_units(text), entities)
     assert not lost
     assert tagged_entities(split_units(text), tags) == entities
+
+
+@pytest.mark.parametrize(("start", "end"), [(2, 5), (2, 9), (4, 6), (0, 12), (9, 11)])
+def test_names_between_chinese_characters_are_given_back(start: int, end: int) -> None:
+    text = "夺得WCG2011冠军。"
+    tags, lost = tag_units(split_units(text), [("ORG", start, end)])
+    assert not lost
+    assert tagged_entities(split_units(text), tags) == [("ORG", start, end)]
 
 
 def test_entities_that_tags_cannot_give_back_are_returned() -> None:

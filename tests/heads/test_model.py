@@ -9,17 +9,23 @@ import torch
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
-from tunelift.heads.model import HeadModel, add_adapter, load_backbone, load_head, save_head
-from tunelift.models.adapters import trainable_parameters
+from tunelift.heads.model import TASK_TYPE, HeadModel, load_backbone, load_head, save_head
+from tunelift.models.adapters import add_lora, trainable_parameters
 
 KINDS = ["classification", "labels", "regression", "entities", "relation"]
-OPTIONS = [{}, {"class_weights": {"b": 3.0}}, {"focal_gamma": 2.0}, {"label_smoothing": 0.1}]
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"class_weights": {"b": 3.0}},
+    {"focal_gamma": 2.0},
+    {"label_smoothing": 0.1},
+    {"class_weights": {"b": 3.0}, "focal_gamma": 2.0, "label_smoothing": 0.1},
+]
 CASES = [(kind, options) for kind in KINDS for options in (OPTIONS if kind != "regression" else OPTIONS[:1])]
 
 
 def head_of(make_head: Any, kind: str, options: dict[str, Any], sees_all: bool) -> Any:
     if kind == "entities" and "class_weights" in options:
-        options = {"class_weights": {"O": 0.5}}
+        options = {**options, "class_weights": {"O": 0.5}}
     return make_head(kind, sees_all=sees_all, **options)
 
 
@@ -83,7 +89,7 @@ def test_a_head_reads_the_means_of_its_groups(
 @pytest.mark.parametrize("architecture", ["bert", "llama", "gpt2"])
 def test_an_adapter_and_the_head_are_trained(make_backbone: Any, make_head: Any, architecture: str) -> None:
     backbone = make_backbone(architecture)
-    backbone.network = add_adapter(backbone.network, Lora(rank=2), seed=1)
+    backbone.network = add_lora(backbone.network, Lora(rank=2), 1, TASK_TYPE)
     model = HeadModel(backbone, make_head("classification"), seed=1)
     trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
     assert {"linear.weight", "linear.bias"} <= set(trained)
@@ -91,7 +97,7 @@ def test_an_adapter_and_the_head_are_trained(make_backbone: Any, make_head: Any,
     trainable, total = trainable_parameters(model)
     assert trainable < total / 2
     with pytest.raises(UserError, match=r"tune\.method\.lora\.target_modules: .* - it has "):
-        add_adapter(make_backbone(architecture).network, Lora(target_modules=["nothing"]), seed=1)
+        add_lora(make_backbone(architecture).network, Lora(target_modules=["nothing"]), 1, TASK_TYPE)
 
 
 def test_equal_seeds_make_equal_heads(make_backbone: Any, make_head: Any) -> None:
@@ -116,7 +122,7 @@ def test_what_is_saved_is_loaded(
     backbone = load_backbone(str(request.getfixturevalue(base)), "float32")
     config = make_head("entities", sees_all=backbone.way.sees_all, label_smoothing=0.1)
     if lora:
-        backbone.network = add_adapter(backbone.network, Lora(rank=2), seed=1)
+        backbone.network = add_lora(backbone.network, Lora(rank=2), 1, TASK_TYPE)
     model = HeadModel(backbone, config, seed=1).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -156,7 +162,7 @@ def test_models_that_take_no_head(tiny_folder: Path, make_head: Any, tmp_path: P
     with pytest.raises(UserError, match="has an encoder and a decoder"):
         load_backbone(str(tmp_path / "t5"))
     backbone = load_backbone(str(tiny_folder), "float32")
-    backbone.network = add_adapter(backbone.network, Lora(rank=2), seed=1)
+    backbone.network = add_lora(backbone.network, Lora(rank=2), 1, TASK_TYPE)
     save_head(HeadModel(backbone, make_head("labels"), seed=1), tmp_path / "adapter")
     with pytest.raises(UserError, match="is an adapter - put a head on a model without one"):
         load_backbone(str(tmp_path / "adapter"))

@@ -15,13 +15,13 @@ from safetensors.torch import load_file
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Full, HeadSettings, Lora, Method, Tune
 from tunelift.data.bundled import PACKAGES, read_bundled
-from tunelift.heads import trainer as trainer_module
 from tunelift.heads.inputs import TextRow, classification_inputs
 from tunelift.heads.model import HeadModel, load_backbone, load_head
 from tunelift.heads.predict import predict_head, text_predictions
 from tunelift.heads.settings import make_config
-from tunelift.heads.trainer import mean_loss, trained_weights
+from tunelift.heads.trainer import HeadObjective
 from tunelift.heads.tune import fit_config, tune_head
+from tunelift.tuning import trainer as trainer_module
 
 LORA, FULL = Method(lora=Lora(rank=4, dropout=0.1)), Method(full=Full())
 
@@ -50,14 +50,14 @@ class KilledError(Exception):
 
 def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Make the training step raise when this many optimizer steps have been done."""
-    original = trainer_module.HeadTrainer.training_step
+    original = trainer_module.PromptTrainer.training_step
 
     def training_step(self: Any, *arguments: Any, **options: Any) -> torch.Tensor:
         if self.state.global_step == step:
             raise KilledError
         return original(self, *arguments, **options)
 
-    monkeypatch.setattr(trainer_module.HeadTrainer, "training_step", training_step)
+    monkeypatch.setattr(trainer_module.PromptTrainer, "training_step", training_step)
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -126,7 +126,7 @@ def test_the_size_of_micro_batches_does_not_change_the_trajectory(
     without_dropout = settings(method=Method(lora=Lora(rank=4)), epochs=1)
     reports = []
     for size in (budget, 100_000):
-        monkeypatch.setattr("tunelift.heads.tune.TOKEN_BUDGET", {"cpu": size})
+        monkeypatch.setattr("tunelift.tuning.loop.TOKEN_BUDGET", {"cpu": size})
         reports.append(tune(tmp_path / str(size), without_dropout, "entities", architecture, dropout=0.0))
     assert reports[0].training_losses == pytest.approx(reports[1].training_losses, abs=1e-5)
     assert reports[0].validation_losses == pytest.approx(reports[1].validation_losses, abs=1e-5)
@@ -241,9 +241,10 @@ def test_sentiment_of_tweets_is_learnt(tmp_path: Path) -> None:
     assert right > majority + 0.15
 
 
-def test_a_checkpoint_restores_the_trained_weights(make_backbone: Any, make_head: Any, make_inputs: Any) -> None:
-    config = make_head("classification")
+def test_the_objective_is_the_loss_of_all_readings(make_backbone: Any, make_head: Any, make_inputs: Any) -> None:
+    config = make_head("entities")
     model = HeadModel(make_backbone("bert"), config, 7)
     inputs = make_inputs(config, 6)
-    assert trained_weights(model).keys() == dict(model.named_parameters()).keys()
-    assert mean_loss(model, inputs, 10) == pytest.approx(model.loss_sum(inputs).item() / 6, rel=1e-5)
+    objective = HeadObjective()
+    assert objective.count(inputs) == sum(len(item.token_ids) for item in inputs)
+    assert objective.loss(model, inputs, 10) == pytest.approx(model.loss_sum(inputs).item(), rel=1e-5)

@@ -96,3 +96,11 @@ def test_the_card_of_whole_weights(english: RunReport) -> None:
     assert card.data.library_name == "transformers"
     assert "peft" not in card.data.tags
     assert "AutoModelForCausalLM.from_pretrained" in card.text
+    assert "chat template" in card.text
+
+
+def test_the_card_of_an_encoder_decoder(english: RunReport) -> None:
+    card = ModelCard(model_card(english, "a/b", "peft", kind="encoder-decoder", has_template=False))
+    assert card.data.pipeline_tag == "text2text-generation"
+    assert "AutoPeftModelForSeq2SeqLM.from_pretrained" in card.text
+    assert "chat template" not in card.text

@@ -16,7 +16,8 @@ from tunelift.core.records import Prompt
 from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.tuning import trainer as trainer_module
 from tunelift.tuning.checkpoints import remove_checkpoints
-from tunelift.tuning.tune import TuningReport, tune_model
+from tunelift.tuning.loop import TuningReport
+from tunelift.tuning.tune import tune_model
 
 VOCABULARY = 64
 
@@ -145,7 +146,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed_from(
 def test_the_size_of_micro_batches_does_not_change_the_trajectory(
     fresh: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: int
 ) -> None:
-    monkeypatch.setattr("tunelift.tuning.tune.TOKEN_BUDGET", {"cpu": budget, "cuda": budget, "mps": budget})
+    monkeypatch.setattr("tunelift.tuning.loop.TOKEN_BUDGET", {"cpu": budget, "cuda": budget, "mps": budget})
     without_dropout = settings(method=Method(lora=Lora(rank=4)), epochs=1)
     loaded = fresh()
     loaded.model.double()

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tunelift.engine.attention import NAME
 from tunelift.engine.layout import lay_out_pack
-from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.plain import pad
-from tunelift.engine.support import PLAIN, TOLERANCE, LayoutRefusedError
+from tunelift.engine.support import PLAIN, LayoutRefusedError, take_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +51,28 @@ def open_encoder(model: Any) -> Encoder:
     probe = [[int(token) for token in draw.integers(5, size, length)] for length in (7, 3, 12)]
     # Some kinds of models begin to count behind the index of the padding token.
     candidates = [Encoder(model, 0), Encoder(model, (model.config.pad_token_id or 0) + 1)]
-    chosen, reason = None, ""
-    try:
-        with torch.no_grad(), evaluation_mode(model), in_float32(model):
-            plain = torch.cat(encode(Encoder(model, None), probe))
-            model.set_attn_implementation(NAME)
-            for encoder in candidates:
-                difference = ((torch.cat(encode(encoder, probe)) - plain).norm() / plain.norm()).item()
-                if difference <= TOLERANCE:
-                    chosen = encoder
-                    return encoder
-        reason = f"without padding its states differ by {difference:.1e} from those of single sequences"
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    finally:
-        if chosen is None:
-            model.set_attn_implementation(PLAIN)
-    raise LayoutRefusedError(reason)
+
+    def states(encoder: Encoder) -> Tensor:
+        return torch.cat(encode(encoder, probe))
+
+    refused = LayoutRefusedError()
+    for encoder in candidates:
+        try:
+            what = "without padding its states"
+            take_layout(model, partial(states, Encoder(model, None)), partial(states, encoder), what)
+            return encoder
+        except LayoutRefusedError as error:
+            refused = error
+    raise refused
 
 
-def encode(encoder: Encoder, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
+def encode(encoder: Encoder, sequences: Sequence[Sequence[int]], types: Sequence[Sequence[int]] = ()) -> list[Tensor]:
     """Hidden states of sequences; they carry gradients where those are enabled.
 
     Args:
         encoder: The encoder.
         sequences: Token ids, none of them empty.
+        types: For each sequence the types of its tokens; none at all where all are 0.
 
     Returns:
         ``[tokens, width]`` for each sequence.
@@ -85,14 +82,17 @@ def encode(encoder: Encoder, sequences: Sequence[Sequence[int]]) -> list[Tensor]
     lengths = [len(sequence) for sequence in sequences]
     if encoder.first_position is None:
         token_ids, mask = pad(sequences)
-        states = model(input_ids=token_ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+        options = {"token_type_ids": pad(types)[0].to(device)} if types else {}
+        states = model(input_ids=token_ids.to(device), attention_mask=mask.to(device), **options).last_hidden_state
         return [row[:length] for row, length in zip(states, lengths, strict=True)]
     positions = np.concatenate([encoder.first_position + np.arange(length) for length in lengths])
+    options = {"token_type_ids": torch.tensor([*chain(*types)], device=device)[None]} if types else {}
     states = model(
-        input_ids=torch.tensor([token for sequence in sequences for token in sequence], device=device)[None],
+        input_ids=torch.tensor([*chain(*sequences)], device=device)[None],
         position_ids=torch.from_numpy(positions).to(device)[None],
         # Four dimensions: the library takes it for a mask that is ready, and makes none.
         attention_mask=torch.zeros(1, 1, 1, 1, device=device),
         layout=lay_out_pack(lengths, device),
+        **options,
     ).last_hidden_state[0]
     return list(torch.split(states, lengths))

@@ -14,7 +14,6 @@ from torch.utils.checkpoint import checkpoint
 from tunelift.core.records import Prompt
 from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
-from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.plain import plain_logits, plan_padded
 from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
@@ -156,10 +155,3 @@ def loss_sum(model: Any, prompts: Sequence[Prompt], stem: Stem = NOTHING) -> Ten
     predictors = np.concatenate([tree.path(number)[indices] for number, indices in enumerate(predicting)])
     hidden = forward_tree(model, tree, stem).index_select(0, torch.from_numpy(predictors).to(targets.device))
     return cross_entropy_sum(model, hidden, targets)
-
-
-def mean_loss(model: Any, prompts: Sequence[Prompt], token_budget: int) -> float:
-    """Cross-entropy per supervised token, in nats, without gradients and without dropout."""
-    with evaluation_mode(model):
-        total = step_loss(model, prompts, plan_step(model, prompts, token_budget))
-    return total / supervised_tokens(prompts)

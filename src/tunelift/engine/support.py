@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,13 +34,22 @@ def enable_trees(model: Any) -> None:
     Raises:
         LayoutRefusedError: It cannot.
     """
-    config = model.config.get_text_config()
-    other = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
+    refuse_other_kinds(model)
+    compare_with_plain(model, _probe(model.config.get_text_config().vocab_size))
+
+
+def refuse_other_kinds(model: Any) -> None:
+    """Refuse a decoder whose layers or whose attention are of a kind that takes no trees.
+
+    Raises:
+        LayoutRefusedError: They are.
+    """
+    other = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    other -= {"full_attention", "sliding_attention"}
     if other:
         raise LayoutRefusedError(f"it has layers of the kind {sorted(other)[0]}")
     if model.config._attn_implementation != plain_attention(model):
         raise LayoutRefusedError(f"its attention is {model.config._attn_implementation}")
-    compare_with_plain(model, _probe(config.vocab_size))
 
 
 def plain_attention(model: Any) -> str:
@@ -72,19 +81,61 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
     Raises:
         LayoutRefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
     """
+
+    def plain() -> Tensor:
+        logits = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
+        return torch.cat([logits, logits[:1]])
+
+    take_layout(model, plain, lambda: _tree_logits(model, sequences), "over a tree its logits")
+
+
+def predicts_ahead(model: Any) -> bool:
+    """Whether the logits of a language model depend on the tokens that they are to predict."""
+
+    def logits(sequences: list[list[int]]) -> Tensor:
+        return plain_logits(model, sequences, [np.arange(len(sequence)) for sequence in sequences])
+
+    return looks_ahead(model, logits)
+
+
+def looks_ahead(model: Any, compute: Callable[[list[list[int]]], Tensor]) -> bool:
+    """Whether what a model computes at a token depends on the tokens behind it, as in an encoder.
+
+    Args:
+        model: A model of Transformers.
+        compute: Gives ``[tokens, width]`` for sequences, one behind the other.
+    """
+    draw = np.random.default_rng(0)
+    size = min(model.config.get_text_config().vocab_size, 1000)
+    tokens = [int(token) for token in draw.integers(5, size, 7)]
+    changed = [*tokens[:-1], 5 + (tokens[-1] - 4) % (size - 5)]
+    with torch.no_grad(), evaluation_mode(model), in_float32(model):
+        computed = compute([tokens, changed])
+    before, after = computed[: len(tokens) - 1], computed[len(tokens) : -1]
+    return bool((after - before).norm() > TOLERANCE * before.norm())
+
+
+def take_layout(model: Any, plain: Callable[[], Tensor], ours: Callable[[], Tensor], what: str) -> None:
+    """Give a model the attention that takes layouts, if it computes the same with it, in float32.
+
+    Args:
+        model: A model of Transformers. Afterwards it takes layouts, unless this raises an error.
+        plain: Computes with the library's attention.
+        ours: Computes the same with ours.
+        what: What it computes, for the message.
+
+    Raises:
+        LayoutRefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
+    """
     accepted = False
     try:
-        with torch.inference_mode(), evaluation_mode(model), in_float32(model):
+        with torch.no_grad(), evaluation_mode(model), in_float32(model):
             model.set_attn_implementation(plain_attention(model))
-            plain = plain_logits(model, sequences, [np.array([len(sequence) - 1]) for sequence in sequences])
-            plain = torch.cat([plain, plain[:1]])
+            expected = plain()
             model.set_attn_implementation(NAME)
-            ours = _tree_logits(model, sequences)
-        difference = ((ours - plain).norm() / plain.norm()).item()
+            difference = ((ours() - expected).norm() / expected.norm()).item()
         if not difference <= TOLERANCE:
-            raise LayoutRefusedError(
-                f"over a tree its logits differ by {difference:.1e} from those of single sequences"
-            )
+            raise LayoutRefusedError(f"{what} differ by {difference:.1e} from those of single sequences")
         accepted = True
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
         raise LayoutRefusedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error

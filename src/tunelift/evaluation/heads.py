@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tunelift.core.config import build
 from tunelift.core.errors import UserError
 from tunelift.core.files import content_hash
-from tunelift.core.recipe import HeadKind, System, Tune
+from tunelift.core.recipe import HeadKind, HeadSettings, System, Tune
 from tunelift.core.records import Example, Finding, Prompt, Sample
 from tunelift.data.examples import LoadedTask
 from tunelift.data.tasks import Task
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from tunelift.heads.predict import HeadPrediction
     from tunelift.heads.settings import HeadConfig
 
-KINDS: dict[str, HeadKind] = {
-    "choice": "classification",
-    "labels": "labels",
-    "number": "regression",
-    "entities": "entities",
+# By the kind of a task's answers the heads that give such, that which is meant unless another is named first.
+KINDS: dict[str, tuple[HeadKind, ...]] = {
+    "choice": ("classification", "relation"),
+    "labels": ("labels",),
+    "number": ("regression",),
+    "entities": ("entities",),
 }
+# Only where they are asked for: free texts are seldom a few that occur again.
+TEXT_KINDS: tuple[HeadKind, ...] = ("classification", "relation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,13 @@ def head_system(
 
     assert system.head is not None  # noqa: S101 - the recipe has seen to both
     assert system.tune is not None  # noqa: S101
-    kind = system.head.kind or _kind_of(task, f"systems.{name}.head")
-    settings = system.head.model_copy(update={"kind": kind})
+    where = f"systems.{name}.head"
+    kind = _kind_of(task, system.head, where)
+    # Built again, since what goes together depends on the kind.
+    settings = build(HeadSettings, system.head.model_dump(exclude_unset=True) | {"kind": kind}, where, {})
     base = load_backbone(system.model or model, system.tune.precision, accept_terms, settings.bidirectional)
     labels = _labels(task, kind, data.splits.train)
-    config = make_config(settings, labels, base.way.sees_all, base.context)
+    config = make_config(settings, labels, base.way.sees_all, base.context, where)
     parts = [data.splits.train, data.splits.validation, list(items)]
     made = [_inputs(base, config, task, part, known) for part, known in zip(parts, (True, True, False), strict=True)]
     (training, _), (validation, _), (asked, rows) = made
@@ -147,13 +153,18 @@ def evaluate_head(
     )
 
 
-def _kind_of(task: Task, where: str) -> HeadKind:
-    kind = task.head or KINDS.get(task.answer_kind)
-    if kind is None:
-        hint = (
-            f"heads are for answers of the kinds {', '.join(KINDS)}, and for relations; set head.kind, or leave it out"
-        )
-        raise UserError(where, f"the task's answers are of the kind {task.answer_kind}", hint)
+def _kind_of(task: Task, settings: HeadSettings, where: str) -> HeadKind:
+    asked = settings.kind or task.head
+    known = KINDS.get(task.answer_kind, ())
+    possible = TEXT_KINDS if task.answer_kind == "text" and asked else known
+    kind = asked or next(iter(possible), None)
+    if kind is None or kind not in possible:
+        place = where if not asked else f"{where}.kind" if settings.kind else f"task {task.task}: head"
+        what = f"the task's answers are of the kind {task.answer_kind}"
+        hint = f"heads are for answers of the kinds {', '.join(KINDS)}, and for relations"
+        if known:
+            what, hint = f"is {kind}, but {what}", "write " + " or ".join(known)
+        raise UserError(place, what, hint)
     return kind
 
 
@@ -181,8 +192,8 @@ def _inputs(
         "entities": (_entity_row, entity_inputs),
         "relation": (_relation_row, relation_inputs),
     }.get(config.kind, (partial(_text_row, task), classification_inputs))
-    rows = [make_row(example, known) for example in examples]
     try:
+        rows = [make_row(example, known) for example in examples]
         return make_inputs(base.tokenizer, config, rows), rows
     except UserError as error:  # about an example by its id
         places = {example.id: f"{example.source.file}:{example.source.row}" for example in examples}
@@ -196,7 +207,11 @@ def _text_row(task: Task, example: Example, known: bool) -> Any:
     fields = example.fields
     target = None
     if known:
-        target = example.target if task.answer_kind == "choice" else reference_answers(task, example)[0]
+        references = reference_answers(task, example)
+        if not references:
+            what = f"the reference answer cannot be read as {task.answer_kind}"
+            raise UserError(example.id, what, "correct doc_to_target, or answer.kind and answer.pattern")
+        target = references[0]
     if isinstance(fields.get("text_a"), str) and isinstance(fields.get("text_b"), str):
         return TextRow(example.id, fields["text_a"], fields["text_b"], target)
     text = fields["text"] if isinstance(fields.get("text"), str) else question_text(task, example)

@@ -1,12 +1,13 @@
 """Texts to units and their tokens, and entities to tags of units and back.
 
-A unit is what carries a tag: a word, a punctuation mark, or a character of a script that writes no spaces. Every unit
-is encoded by itself, with the space before it, so that no token ever belongs to two units, whatever the tokenizer. All
-offsets are in characters, their ends exclusive.
+A unit is what carries a tag: a word, a punctuation mark, or a character where a script without spaces stands. Every
+unit is encoded by itself, with the space before it, so that no token ever belongs to two units, whatever the tokenizer.
+All offsets are in characters, their ends exclusive.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
@@ -28,23 +29,22 @@ SPACE_MARK = "▁"
 def split_units(text: str) -> list[Span]:
     """The units of a text, in order.
 
-    Letters and digits that touch are one word; in scripts without spaces, and of all other characters that are not
-    white, each is a unit of its own. Marks that combine belong to what they stand behind.
+    Letters and digits that touch are one word; all other characters that are not white are units of their own. So is
+    every character of a piece between white space that holds a script without spaces: there nothing tells where a word
+    ends, not even one of Latin letters. Marks that combine belong to what they stand behind.
     """
     units: list[Span] = []
-    word = False
-    for place, character in enumerate(text):
-        if character.isspace():
-            word = False
-        elif units and units[-1][1] == place and unicodedata.category(character)[0] == "M":
-            units[-1] = (units[-1][0], place + 1)
-        else:
-            letter = character.isalnum() and not _is_spaceless(character)
-            if letter and word:
+    for piece in re.finditer(r"\S+", text):
+        spaced = not any(map(_is_spaceless, piece.group()))
+        word = False
+        for place, character in enumerate(piece.group(), piece.start()):
+            letter = spaced and character.isalnum()
+            mark = unicodedata.category(character)[0] == "M"
+            if place > piece.start() and (mark or (letter and word)):
                 units[-1] = (units[-1][0], place + 1)
             else:
                 units.append((place, place + 1))
-            word = letter
+            word = letter or (mark and word)
     return units
 
 

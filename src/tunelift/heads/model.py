@@ -13,21 +13,21 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tunelift.core import hardware
 from tunelift.core.errors import UserError
-from tunelift.core.files import content_hash, file_hash, read_json, write_json
-from tunelift.core.recipe import Lora
+from tunelift.core.files import read_json, write_json, write_text
 from tunelift.core.seeds import derive_seed, seed_torch
 from tunelift.engine.projection import causal_model
 from tunelift.heads.inputs import HeadInput
 from tunelift.heads.losses import loss_sum
 from tunelift.heads.settings import HeadConfig
 from tunelift.heads.states import Way, find_way, hidden_states, plan_sequences
-from tunelift.models.adapters import linear_modules
-from tunelift.models.bundled import bundled_folder
-from tunelift.models.load import locate
+from tunelift.models.adapters import ADAPTER, save_network
+from tunelift.models.card import how_to_load
+from tunelift.models.load import HEAD, load_tokenizer, load_weights, locate, longest_sequence, model_fingerprint
 
-CONFIG, WEIGHTS, ADAPTER = "head.json", "head.safetensors", "adapter_config.json"
+WEIGHTS = "head.safetensors"
+# PEFT's name for what the model below a head is for.
+TASK_TYPE = "FEATURE_EXTRACTION"
 
 
 @dataclass(slots=True)
@@ -51,9 +51,7 @@ class Backbone:
     @property
     def context(self) -> int:
         """The longest sequence that it takes, in tokens."""
-        config = self.network.config.get_text_config()
-        longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30
-        return int(min(longest - self.way.first_position, self.tokenizer.model_max_length))
+        return int(min(longest_sequence(self.network) - self.way.first_position, self.tokenizer.model_max_length))
 
 
 class HeadModel(nn.Module):
@@ -134,77 +132,29 @@ def load_backbone(
     Raises:
         UserError: There is no such model, its files are damaged, or it cannot be made bidirectional.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel
 
-    hardware.limit_threads()
-    source = str(bundled_folder(name) or locate(name, accept_terms))
+    source = locate(name, accept_terms)
     if (Path(source) / ADAPTER).is_file():
         raise UserError(name, "is an adapter", "put a head on a model without one, or export it merged first")
-    dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        network, found = AutoModel.from_pretrained(source, dtype=dtype, use_safetensors=True, output_loading_info=True)
-    except Exception as error:  # a damaged file can fail anywhere in the library
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        hint = "check the name, and that its files are whole"
-        raise UserError(name, f"cannot be loaded: {reason}", hint) from error
+    tokenizer = load_tokenizer(name, source)
+    network = load_weights(name, source, precision, AutoModel, spare="pooler.")
     if network.config.is_encoder_decoder:
         raise UserError(name, "has an encoder and a decoder", "heads are for models with one of them")
     if isinstance(getattr(network, "pooler", None), nn.Module):
         network.pooler = None  # heads read the states themselves
-    missing = sorted(key for key in found["missing_keys"] if not key.startswith("pooler."))
-    if missing:  # the library would only warn, and draw them at random
-        raise UserError(name, f"lacks weights ({missing[0]})", "copy or download it again")
-    network = network.to(hardware.device()).eval()
-    return Backbone(name, network, tokenizer, _fingerprint(network, source), find_way(name, network, bidirectional))
-
-
-def _fingerprint(network: Any, source: str) -> str:
-    folder = Path(source)
-    if folder.is_dir():
-        files = sorted([*folder.glob("*.safetensors"), *folder.glob("*config.json")])
-        return content_hash([[file.name, file_hash(file)] for file in files])
-    return content_hash([source, getattr(network.config, "_commit_hash", None)])
-
-
-def add_adapter(network: Any, settings: Lora, seed: int) -> Any:
-    """Wrap a model without a head with a fresh low-rank adapter; see `models.adapters.add_lora`.
-
-    Raises:
-        UserError: The model has no module of the names that the settings give.
-    """
-    from peft import LoraConfig, TaskType, get_peft_model
-
-    layers = network.config.get_text_config().num_hidden_layers
-    seed_torch(derive_seed(seed, "adapter"))
-    config = LoraConfig(
-        r=settings.rank,
-        lora_alpha=settings.alpha,
-        lora_dropout=settings.dropout,
-        target_modules=linear_modules(network)
-        if settings.target_modules == "all-linear"
-        else list(settings.target_modules),
-        layers_to_transform=list(range(layers))[-settings.last_layers :] if settings.last_layers else None,
-        task_type=TaskType.FEATURE_EXTRACTION,
-    )
-    try:
-        return get_peft_model(network, config)
-    except ValueError as error:
-        hint = "it has " + ", ".join(linear_modules(network))
-        raise UserError("tune.method.lora.target_modules", str(error).splitlines()[0], hint) from error
+    way = find_way(name, network, bidirectional)
+    return Backbone(name, network, tokenizer, model_fingerprint(network, source), way)
 
 
 def save_head(model: HeadModel, folder: Path) -> None:
     """Write the head, the weights or the adapter of its backbone, and the tokenizer; weights as safetensors alone."""
-    model.network.save_pretrained(folder)
-    model.backbone.tokenizer.save_pretrained(folder)
+    save_network(model.network, model.backbone.tokenizer, model.backbone.name, folder)
     save_file({name: weight.contiguous() for name, weight in model.linear.state_dict().items()}, folder / WEIGHTS)
-    write_json(folder / CONFIG, model.head.model_dump())
-    if (folder / ADAPTER).is_file():
-        base = Path(model.backbone.name)
-        name = str(base.resolve()) if base.exists() else model.backbone.name
-        write_json(folder / ADAPTER, {**read_json(folder / ADAPTER), "base_model_name_or_path": name})
-    (folder / "README.md").unlink(missing_ok=True)  # PEFT's form, not filled in
+    write_json(folder / HEAD, model.head.model_dump())
+    library = "peft" if (folder / ADAPTER).is_file() else "transformers"
+    loading = how_to_load("head", model.backbone.name, library, has_template=False)
+    write_text(folder / "README.md", f"# {model.backbone.name} with a head for {model.head.kind}\n\n{loading}\n")
 
 
 def load_head(folder: Path, precision: str = "auto", accept_terms: bool = False) -> HeadModel:
@@ -215,14 +165,12 @@ def load_head(folder: Path, precision: str = "auto", accept_terms: bool = False)
     """
     from peft import PeftModel
 
-    if not (folder / CONFIG).is_file():
-        raise UserError(
-            folder, f"holds no head ({CONFIG} is missing)", "name the folder that tuning a head has written"
-        )
+    if not (folder / HEAD).is_file():
+        raise UserError(folder, f"holds no head ({HEAD} is missing)", "name the folder that tuning a head has written")
     try:
-        config = HeadConfig.model_validate(read_json(folder / CONFIG))
+        config = HeadConfig.model_validate(read_json(folder / HEAD))
     except ValidationError as error:
-        raise UserError(folder / CONFIG, f"is damaged ({error.error_count()} errors)", "copy it again") from error
+        raise UserError(folder / HEAD, f"is damaged ({error.error_count()} errors)", "copy it again") from error
     base = read_json(folder / ADAPTER)["base_model_name_or_path"] if (folder / ADAPTER).is_file() else str(folder)
     backbone = load_backbone(base, precision, accept_terms, config.bidirectional)
     if base != str(folder):

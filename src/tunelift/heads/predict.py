@@ -18,7 +18,7 @@ from tunelift.heads.decoding import decode_tags
 from tunelift.heads.inputs import EntityRow, HeadInput, HeadInputs
 from tunelift.heads.model import HeadModel
 from tunelift.heads.settings import HeadConfig
-from tunelift.tuning.tune import TOKEN_BUDGET
+from tunelift.tuning.loop import TOKEN_BUDGET
 
 Logits = NDArray[np.float64]
 

@@ -73,7 +73,9 @@ def tag_names(types: Sequence[str]) -> tuple[str, ...]:
     return ("O", *(f"{place}-{name}" for name in types for place in "BI"))
 
 
-def make_config(settings: HeadSettings, labels: Sequence[str], sees_all: bool, context: int) -> HeadConfig:
+def make_config(
+    settings: HeadSettings, labels: Sequence[str], sees_all: bool, context: int, where: str = "head"
+) -> HeadConfig:
     """Decide what the settings leave open.
 
     Args:
@@ -81,6 +83,7 @@ def make_config(settings: HeadSettings, labels: Sequence[str], sees_all: bool, c
         labels: Classes, labels, or types of entities.
         sees_all: Every token of the model sees all others.
         context: The longest sequence that the model takes, in tokens.
+        where: The place of the settings, for messages.
 
     Raises:
         UserError: There are too few labels, one occurs twice, a class with a weight is none of the outputs, or the
@@ -90,10 +93,10 @@ def make_config(settings: HeadSettings, labels: Sequence[str], sees_all: bool, c
     least = {"regression": 0, "labels": 1, "entities": 1}.get(kind, 2)
     if len(labels) < least or len(set(labels)) != len(labels):
         what = "one occurs twice" if len(set(labels)) != len(labels) else f"there are {len(labels)}"
-        raise UserError("labels", what, f"a head of this kind needs at least {least}, each once")
+        raise UserError(where, f"of its labels {what}", f"a head for {kind} needs at least {least}, each once")
     max_length = min(settings.max_length, context)
     if max_length < LEAST_LENGTH:
-        raise UserError("head.max_length", f"is {max_length}", f"give at least {LEAST_LENGTH} tokens")
+        raise UserError(f"{where}.max_length", f"is {max_length}", f"give at least {LEAST_LENGTH} tokens")
     config = HeadConfig(
         kind=kind,
         labels=() if kind == "regression" else tuple(labels),
@@ -111,7 +114,9 @@ def make_config(settings: HeadSettings, labels: Sequence[str], sees_all: bool, c
         return config
     for name in settings.class_weights:
         if name not in config.outputs:
-            raise UserError(f"head.class_weights.{name}", "is not an output of the head", nearest(name, config.outputs))
+            raise UserError(
+                f"{where}.class_weights.{name}", "is not an output of the head", nearest(name, config.outputs)
+            )
     return config.model_copy(
         update={"class_weights": tuple(settings.class_weights.get(name, 1.0) for name in config.outputs)}
     )

@@ -15,13 +15,19 @@ from transformers.masking_utils import create_bidirectional_mask, create_bidirec
 from tunelift.core.errors import UserError
 from tunelift.core.progress import say
 from tunelift.engine.attention import NAME
-from tunelift.engine.encoders import open_encoder
+from tunelift.engine.encoders import Encoder, encode, open_encoder
 from tunelift.engine.forward import forward_tree
-from tunelift.engine.layout import lay_out_pack
 from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.plain import pad, plan_padded
 from tunelift.engine.plan import plan_trees
-from tunelift.engine.support import TOLERANCE, LayoutRefusedError, plain_attention
+from tunelift.engine.support import (
+    TOLERANCE,
+    LayoutRefusedError,
+    looks_ahead,
+    plain_attention,
+    refuse_other_kinds,
+    take_layout,
+)
 from tunelift.engine.tree import Indices, build_tree
 
 SLIDING, FULL = "sliding_attention", "full_attention"
@@ -113,37 +119,17 @@ def hidden_states(
     types: list[list[int]] = []
     if any(map(any, token_types)):
         types = [list(of) or [0] * len(tokens) for of, tokens in zip(token_types, sequences, strict=True)]
-    if way.kind == "packs":
-        return _pack(model, way, sequences, types)
+    if way.sees_all and way.kind != "masked":
+        encoder = Encoder(model, way.first_position if way.kind == "packs" else None)
+        borders = np.cumsum([0, *map(len, sequences)]).tolist()
+        return torch.cat(encode(encoder, sequences, types)), [np.arange(*border) for border in pairwise(borders)]
     token_ids, valid = pad(sequences)
     valid = valid.to(device)
-    options: dict[str, Any] = {"attention_mask": _open_masks(model, valid) if way.kind == "masked" else valid}
-    if way.kind == "masked" or not way.sees_all:
-        options["use_cache"] = False
-    if types:
-        options["token_type_ids"] = pad(types)[0].to(device)
-    states = model(input_ids=token_ids.to(device), **options).last_hidden_state
+    mask = _open_masks(model, valid) if way.kind == "masked" else valid
+    states = model(input_ids=token_ids.to(device), attention_mask=mask, use_cache=False).last_hidden_state
     width = token_ids.shape[1]
     rows = [row * width + np.arange(len(sequence)) for row, sequence in enumerate(sequences)]
     return states.flatten(0, 1), rows
-
-
-def _pack(model: Any, way: Way, sequences: Sequence[Sequence[int]], types: Sequence[Sequence[int]]) -> Any:
-    """As `engine.encoders.encode`, which knows no token types."""
-    device = next(model.parameters()).device
-    ends = np.cumsum([0, *map(len, sequences)])
-    rows = [np.arange(start, end) for start, end in pairwise(ends.tolist())]
-    positions = np.concatenate([row - row[0] + way.first_position for row in rows])
-    options = {"token_type_ids": torch.tensor([t for of in types for t in of], device=device)[None]} if types else {}
-    states = model(
-        input_ids=torch.tensor([token for sequence in sequences for token in sequence], device=device)[None],
-        position_ids=torch.from_numpy(positions).to(device)[None],
-        # Four dimensions: the library takes it for a mask that is ready, and makes none.
-        attention_mask=torch.zeros(1, 1, 1, 1, device=device),
-        layout=lay_out_pack([len(sequence) for sequence in sequences], device),
-        **options,
-    ).last_hidden_state[0]
-    return states, rows
 
 
 def _open_masks(model: Any, valid: Tensor) -> Any:
@@ -161,11 +147,11 @@ def _open_masks(model: Any, valid: Tensor) -> Any:
 
 
 def _probe(model: Any) -> list[list[int]]:
-    """Sequences of several lengths, two of which differ in their last token alone."""
+    """Sequences of several lengths, two of which begin with the same."""
     draw = np.random.default_rng(0)
     size = min(model.config.get_text_config().vocab_size, 1000)
     tokens = [[int(token) for token in draw.integers(5, size, length)] for length in (7, 3, 12)]
-    return [*tokens, [*tokens[0][:-1], 5 + (tokens[0][-1] - 4) % (size - 5)]]
+    return [*tokens, [*tokens[0][:-1], *tokens[1]]]
 
 
 def _states(model: Any, way: Way, sequences: Sequence[Sequence[int]]) -> Tensor:
@@ -173,18 +159,13 @@ def _states(model: Any, way: Way, sequences: Sequence[Sequence[int]]) -> Tensor:
     return states[torch.from_numpy(np.concatenate(rows)).to(states.device)]
 
 
+def _looks_ahead(model: Any, way: Way) -> bool:
+    return looks_ahead(model, lambda sequences: _states(model, way, sequences))
+
+
 def _difference(states: Tensor, others: Tensor) -> float:
     """Relative to the norm of the others."""
     return float((states - others).norm() / others.norm())
-
-
-def _looks_ahead(model: Any, way: Way) -> bool:
-    """Whether the state of a token depends on the tokens behind it."""
-    first, *_, changed = _probe(model)
-    with torch.no_grad(), evaluation_mode(model), in_float32(model):
-        states = _states(model, way, [first, changed])
-    before = len(first) - 1
-    return _difference(states[len(first) : len(first) + before], states[:before]) > TOLERANCE
 
 
 def _check_masks(name: str, model: Any) -> None:
@@ -211,22 +192,11 @@ def _open_decoder(model: Any) -> None:
     Raises:
         LayoutRefusedError: It does not, and is left as it was.
     """
-    other = set(getattr(model.config.get_text_config(), "layer_types", None) or ()) - {FULL, SLIDING}
-    if other:
-        raise LayoutRefusedError(f"it has layers of the kind {sorted(other)[0]}")
-    accepted = False
-    try:
-        with torch.no_grad(), evaluation_mode(model), in_float32(model):
-            plain = _states(model, PADDED, _probe(model))
-            model.set_attn_implementation(NAME)
-            difference = _difference(_states(model, Way("trees", sees_all=False), _probe(model)), plain)
-        if not difference <= TOLERANCE:
-            raise LayoutRefusedError(
-                f"over a tree its states differ by {difference:.1e} from those of single sequences"
-            )
-        accepted = True
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        raise LayoutRefusedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-    finally:
-        if not accepted:
-            model.set_attn_implementation(plain_attention(model))
+    refuse_other_kinds(model)
+    trees = Way("trees", sees_all=False)
+    take_layout(
+        model,
+        lambda: _states(model, PADDED, _probe(model)),
+        lambda: _states(model, trees, _probe(model)),
+        "over a tree its states",
+    )

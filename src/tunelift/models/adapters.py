@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tunelift.core.errors import UserError
-from tunelift.core.recipe import Lora
+from tunelift.core.files import read_json, write_json
+from tunelift.core.recipe import Lora, Method
 from tunelift.core.seeds import derive_seed, seed_torch
 
 WHERE = "tune.method.lora"
+ADAPTER = "adapter_config.json"
 
 
-def add_lora(model: Any, settings: Lora, seed: int) -> Any:
+def make_trainable(model: Any, method: Method, seed: int, task_type: str | None = None) -> Any:
+    """Give a model the weights that are tuned: a fresh adapter, or all of its own in float32.
+
+    Args:
+        model: The model; an adapter that it has is merged first.
+        method: What is tuned.
+        seed: As for `add_lora`.
+        task_type: As for `add_lora`.
+
+    Raises:
+        UserError: As for `add_lora`.
+    """
+    model = merge_adapter(model)
+    if method.lora:
+        return add_lora(model, method.lora, seed, task_type)
+    for name, weight in model.float().named_parameters():
+        # The library saves no weights that are the same in all models of a kind, as Marian's positions are.
+        weight.requires_grad_(name not in (model._keys_to_ignore_on_save or ()))
+    return model
+
+
+def add_lora(model: Any, settings: Lora, seed: int, task_type: str | None = None) -> Any:
     """Wrap a model with a fresh low-rank adapter.
 
     Args:
         model: The base model; its weights are frozen.
         settings: Rank, scale, dropout, and which modules of which layers.
         seed: Seed of the run; it decides the initial adapter.
+        task_type: PEFT's name for what the model is for; unless given, that of a language model.
 
     Raises:
         UserError: The model has no module of the names, or not the number of layers, that the settings give.
     """
-    from peft import LoraConfig, TaskType, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
     available = linear_modules(model)
     chosen = available if settings.target_modules == "all-linear" else settings.target_modules
@@ -41,7 +66,7 @@ def add_lora(model: Any, settings: Lora, seed: int) -> Any:
         lora_dropout=settings.dropout,
         target_modules=chosen,
         layers_to_transform=list(range(count))[-settings.last_layers :] if settings.last_layers else None,
-        task_type=TaskType.SEQ_2_SEQ_LM if model.config.is_encoder_decoder else TaskType.CAUSAL_LM,
+        task_type=task_type or ("SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"),
     )
     return get_peft_model(model, config)
 
@@ -58,6 +83,23 @@ def remove_adapter(model: Any) -> Any:
     from peft import PeftModel
 
     return model.unload() if isinstance(model, PeftModel) else model
+
+
+def save_network(network: Any, tokenizer: Any, name: str, folder: Path) -> None:
+    """Write weights or adapter as safetensors, and the tokenizer.
+
+    Args:
+        network: The model.
+        tokenizer: Its tokenizer.
+        name: As the user wrote it: an adapter names its base so, so that it is found on another machine, too.
+        folder: Where to write.
+    """
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if (folder / ADAPTER).is_file():
+        base = Path(name).resolve() if Path(name).exists() else name
+        write_json(folder / ADAPTER, {**read_json(folder / ADAPTER), "base_model_name_or_path": str(base)})
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's form, not filled in
 
 
 def linear_modules(model: Any) -> list[str]:

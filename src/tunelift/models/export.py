@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from tunelift.core.errors import UserError
-from tunelift.core.files import new_folder, write_json
+from tunelift.core.files import new_folder, write_json, write_text
+from tunelift.models.card import loading_kind, merged_card
 from tunelift.models.load import LanguageModel, load_model
 
 RECORD = "export.json"
@@ -120,8 +121,9 @@ def _write(tuned: LanguageModel, folder: Path) -> None:
     tuned.tokenizer.save_pretrained(folder)
     card = Path(tuned.source) / "README.md"
     # The empty form that PEFT leaves behind speaks of an adapter, and of where its base stands on this machine.
-    if card.is_file() and EMPTY_CARD not in card.read_text(encoding="utf-8"):
-        shutil.copyfile(card, folder / card.name)
+    if card.is_file() and EMPTY_CARD not in (content := card.read_text(encoding="utf-8")):
+        has_template = bool(tuned.tokenizer.chat_template)
+        write_text(folder / card.name, merged_card(content, loading_kind(model), has_template))
 
 
 def _answer(

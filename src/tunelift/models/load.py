@@ -13,10 +13,15 @@ from tunelift.core.cache import MANIFEST
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import content_hash, file_hash, read_json
 from tunelift.core.progress import say
-from tunelift.models.adapters import merge_adapter
-from tunelift.models.bundled import MODELS, bundled_model, part_files
+from tunelift.models.adapters import ADAPTER, merge_adapter
+from tunelift.models.bundled import MODELS, bundled_folder, bundled_model, part_files
 from tunelift.models.gguf import convert, converted_folder
 from tunelift.prompts.chat import default_chat_template, stop_token_id
+
+# The file that makes a folder one of a model with a head.
+HEAD = "head.json"
+# What to do with a model that is none of language.
+ENCODERS = "an encoder takes a head, as a system of a recipe"
 
 
 @dataclass(slots=True)
@@ -41,15 +46,7 @@ class LanguageModel:
     @property
     def context(self) -> int:
         """The longest sequence that the model takes, in tokens."""
-        config = self.model.config.get_text_config()
-        if getattr(config, "relative_attention_num_buckets", None):
-            return 1 << 30  # T5 knows distances alone; what its configuration calls n_positions limits nothing
-        longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30
-        rotary = getattr(config, "rope_parameters", None) or {}
-        if rotary.get("rope_type") in ("dynamic", "longrope"):
-            # Beyond it the positions of all sequences that are computed together depend on the longest of them.
-            longest = min(longest, rotary.get("original_max_position_embeddings") or longest)
-        return int(longest)
+        return longest_sequence(self.model)
 
     @property
     def stop_token_ids(self) -> frozenset[int]:
@@ -57,6 +54,19 @@ class LanguageModel:
         configured = self.model.generation_config.eos_token_id
         token_ids = configured if isinstance(configured, list) else [configured]
         return frozenset([*(token for token in token_ids if token is not None), stop_token_id(self.tokenizer)])
+
+
+def longest_sequence(model: Any) -> int:
+    """The longest sequence that a model takes, in tokens."""
+    config = model.config.get_text_config()
+    if getattr(config, "relative_attention_num_buckets", None) and model.config.is_encoder_decoder:
+        return 1 << 30  # T5 knows distances alone; what its configuration calls n_positions limits nothing
+    longest = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 1 << 30
+    rotary = getattr(config, "rope_parameters", None) or {}
+    if rotary.get("rope_type") in ("dynamic", "longrope"):
+        # Beyond it the positions of all sequences that are computed together depend on the longest of them.
+        longest = min(longest, rotary.get("original_max_position_embeddings") or longest)
+    return int(longest)
 
 
 def load_model(name: str, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
@@ -71,12 +81,18 @@ def load_model(name: str, precision: str = "auto", accept_terms: bool = False) -
     Raises:
         UserError: There is no such model, its package is not installed, or its files are damaged.
     """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
     source = locate(name, accept_terms)
-    adapter = Path(source) / "adapter_config.json"
-    if adapter.is_file():
+    if (Path(source) / HEAD).is_file():
+        raise UserError(name, "is a model with a head", "load it as the README.md beside it says")
+    if (Path(source) / ADAPTER).is_file():
         return _load_adapter(name, Path(source), precision, accept_terms)
-    tokenizer = _load_tokenizer(name, source)
-    model = _load_weights(name, source, precision)
+    tokenizer = load_tokenizer(name, source)
+    with _explained(name):
+        pairs = AutoConfig.from_pretrained(source).is_encoder_decoder
+    model = load_weights(name, source, precision, AutoModelForSeq2SeqLM if pairs else AutoModelForCausalLM)
+    _prepare(name, model)
     return _finish(name, model, tokenizer, source)
 
 
@@ -98,10 +114,8 @@ def locate(name: str, accept_terms: bool = False) -> str:
             raise UserError(name, "holds no tuned model yet", "finish it with: tunelift run RECIPE")
         return str(path / "model")
     if path.is_dir():
-        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
-            raise UserError(
-                name, "is a folder without config.json or adapter_config.json", "name the folder of a model"
-            )
+        if not any((path / file).is_file() for file in ("config.json", ADAPTER)):
+            raise UserError(name, f"is a folder without config.json or {ADAPTER}", "name the folder of a model")
         return str(path)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return name
@@ -111,6 +125,8 @@ def locate(name: str, accept_terms: bool = False) -> str:
 
 
 def _locate_bundled(name: str, accept_terms: bool) -> Path:
+    if folder := bundled_folder(name):
+        return folder
     model = bundled_model(name)
     parts = part_files(name)
     if model.terms and not accept_terms and not converted_folder(model.sha256).exists():
@@ -118,34 +134,47 @@ def _locate_bundled(name: str, accept_terms: bool) -> Path:
     return convert(parts, name, model.sha256)
 
 
-def _load_tokenizer(name: str, source: str) -> Any:
+def load_tokenizer(name: str, source: str) -> Any:
+    """The tokenizer of a model.
+
+    Raises:
+        UserError: It cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
     with _explained(name):
         return AutoTokenizer.from_pretrained(source)
 
 
-def _load_weights(name: str, source: str, precision: str) -> Any:
+def load_weights(name: str, source: str, precision: str, kind: Any, spare: str = "-") -> Any:
+    """Load the weights of a model onto the device.
+
+    Args:
+        name: What to call the model in messages.
+        source: Its folder, or hub id.
+        precision: As for `load_model`.
+        kind: Class of Transformers that loads it.
+        spare: What the names of weights begin with that may be missing, since nothing uses them.
+
+    Raises:
+        UserError: It cannot be loaded, or lacks weights.
+    """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     hardware.limit_threads()
     dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
     with _explained(name):
-        config = AutoConfig.from_pretrained(source)
-        kind = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
         model, found = kind.from_pretrained(source, dtype=dtype, use_safetensors=True, output_loading_info=True)
-    if found["missing_keys"]:  # the library would only warn, and draw them at random
-        raise UserError(name, f"lacks weights ({shorten(sorted(found['missing_keys']))})", "copy or download it again")
-    model = model.to(hardware.device()).eval()
-    _prepare(name, model)
-    return model
+    missing = sorted(key for key in found["missing_keys"] if not key.startswith(spare))
+    if missing:  # the library would only warn, and draw them at random
+        raise UserError(name, f"lacks weights ({shorten(missing)})", f"copy or download it again; {ENCODERS}")
+    return model.to(hardware.device()).eval()
 
 
 def _prepare(name: str, model: Any) -> None:
     """Find out, by trying, whether a decoder takes trees, and whether an encoder-decoder can be used."""
     from tunelift.engine.encoder_decoder import UnsupportedModelError, compare_with_single
-    from tunelift.engine.support import LayoutRefusedError, enable_trees
+    from tunelift.engine.support import LayoutRefusedError, enable_trees, predicts_ahead
 
     try:
         if model.config.is_encoder_decoder:
@@ -153,6 +182,9 @@ def _prepare(name: str, model: Any) -> None:
         else:
             enable_trees(model)
     except LayoutRefusedError as error:
+        if predicts_ahead(model):
+            what = "is an encoder: every token sees those behind it, and none can be predicted"
+            raise UserError(name, what, f"choose another model; {ENCODERS}") from error
         say(f"{name}: shared prefixes are not used, since {error}")
     except UnsupportedModelError as error:
         raise UserError(name, f"is an encoder-decoder that cannot be used: {error}", "choose another model") from error
@@ -168,7 +200,7 @@ def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accep
         precision: As for `load_model`.
         accept_terms: As for `load_model`.
     """
-    if (folder / "adapter_config.json").is_file():
+    if (folder / ADAPTER).is_file():
         return _put_on(base, str(folder), folder)
     return load_model(str(folder), precision, accept_terms)
 
@@ -187,7 +219,7 @@ def _put_on(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
     from peft import PeftModel
 
     has_tokenizer = (folder / "tokenizer_config.json").is_file()
-    tokenizer = _load_tokenizer(name, str(folder)) if has_tokenizer else base.tokenizer
+    tokenizer = load_tokenizer(name, str(folder)) if has_tokenizer else base.tokenizer
     with _explained(name):
         model = PeftModel.from_pretrained(merge_adapter(base.model), folder).eval()
     return _finish(name, model, tokenizer, str(folder))
@@ -197,7 +229,7 @@ def _finish(name: str, model: Any, tokenizer: Any, source: str) -> LanguageModel
     """Give a decoder a chat template, the generation configuration all stop tokens, and both a padding token."""
     if not tokenizer.chat_template and not model.config.is_encoder_decoder:
         tokenizer.chat_template = default_chat_template(tokenizer)
-    loaded = LanguageModel(name, model, tokenizer, source, _fingerprint(model, source))
+    loaded = LanguageModel(name, model, tokenizer, source, model_fingerprint(model, source))
     model.generation_config.eos_token_id = sorted(loaded.stop_token_ids)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -205,7 +237,7 @@ def _finish(name: str, model: Any, tokenizer: Any, source: str) -> LanguageModel
     return loaded
 
 
-def _fingerprint(model: Any, source: str) -> str:
+def model_fingerprint(model: Any, source: str) -> str:
     """Hash of the weights and the configuration; for a hub id, of its name and revision."""
     folder = Path(source)
     if (folder / MANIFEST).is_file():
@@ -225,7 +257,9 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except safetensors.SafetensorError as error:
         raise UserError(name, f"its weights are damaged ({error})", "copy or download it again") from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file can fail anywhere in the library
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = "check the name; without a network use a folder, a .gguf file or bundled/smollm2-135m-instruct"
         raise UserError(name, f"cannot be loaded: {reason}", hint) from error

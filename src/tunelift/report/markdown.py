@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from tunelift.models.card import Kind, how_to_load
 from tunelift.report.record import RunReport
 from tunelift.report.wording import (
     bytes_text,
@@ -56,6 +57,8 @@ def model_card(
     library_name: str,
     languages: Sequence[str] = ("en",),
     license: str | None = None,
+    kind: Kind = "decoder",
+    has_template: bool = True,
 ) -> str:
     """The README of a tuned model.
 
@@ -65,11 +68,13 @@ def model_card(
         library_name: "peft" for an adapter, "transformers" for whole weights.
         languages: Languages of the data.
         license: Licence of the weights, where it is known.
+        kind: Of the model.
+        has_template: Its tokenizer has a chat template.
     """
     header = {
         "base_model": base_model,
         "library_name": library_name,
-        "pipeline_tag": "text-generation",
+        "pipeline_tag": "text2text-generation" if kind == "encoder-decoder" else "text-generation",
         "language": list(languages),
         **({"license": license} if license else {}),
         "tags": ["tunelift", "instruction-tuning", *(["lora", "peft"] if library_name == "peft" else [])],
@@ -84,8 +89,7 @@ def model_card(
         "## How it was tuned",
         _how_tuned(report),
         _details("recipe, with every default", report.facts.get("recipe", "")),
-        "## How to load it",
-        _how_to_load(base_model, library_name),
+        how_to_load(kind, base_model, library_name, has_template),
         "## Limits",
         _limits(report),
     ]
@@ -242,21 +246,6 @@ def _facts(facts: dict[str, object]) -> str:
         shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
         lines.append(f"- {text(name)}: {text(shown)}")
     return "\n".join(lines)
-
-
-def _how_to_load(base_model: str, library_name: str) -> str:
-    code = """```python
-import tunelift as tl
-
-model = tl.load_model("FOLDER OF THIS FILE")
-```"""
-    if library_name == "transformers":
-        other = "Transformers loads it like any other model: `AutoModelForCausalLM.from_pretrained(FOLDER)`."
-    elif base_model.startswith("bundled/"):
-        other = "It is a PEFT adapter; its base model comes with tunelift, which puts both together."
-    else:
-        other = "It is a PEFT adapter: `peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER)` loads it with its base."
-    return f"{code}\n\n{other}\n\nPrompts are rendered with the chat template of the tokenizer beside it."
 
 
 def _limits(report: RunReport) -> str:

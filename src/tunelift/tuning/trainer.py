@@ -1,21 +1,21 @@
-"""Transformers' Trainer with our loss and our batches; everything else is the library's.
+"""Transformers' Trainer with our objectives and our batches; everything else is the library's.
 
-One Trainer batch is the list of prompts of one optimizer step. `training_step` divides it into micro-batches and
-normalises by the supervised tokens of the whole step, so that any division gives the same gradient.
+One Trainer batch is the list of items of one optimizer step. The objective divides it into micro-batches, and
+`training_step` normalises by the losses of the whole step, so that any division gives the same gradient.
 """
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from peft import PeftModel
 from peft.helpers import disable_input_dtype_casting
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -23,48 +23,98 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import new_folder, write_jsonl
 from tunelift.core.progress import progress
 from tunelift.core.records import Prompt
-from tunelift.engine.loss import mean_loss, plan_step, step_loss, supervised_tokens
+from tunelift.engine.loss import plan_step, step_loss, supervised_tokens
+from tunelift.engine.modes import evaluation_mode
 from tunelift.tuning.adapters import fused_adapters
 from tunelift.tuning.checkpoints import staged_checkpoint
 
+TRAINED = "trained.safetensors"
+
+
+class Objective(Protocol):
+    """A sum of losses that is minimised, divided by their number."""
+
+    def count(self, items: Sequence[Any]) -> int:
+        """Number of losses of items, the normaliser of an optimizer step."""
+
+    def loss(
+        self,
+        model: Any,
+        items: Sequence[Any],
+        token_budget: int,
+        backward: Callable[[Tensor], object] | None = None,
+        precision: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> float:
+        """Sum of the losses of items, computed in as many parts as the budget asks for.
+
+        Args:
+            model: The model.
+            items: Of one optimizer step.
+            token_budget: Largest part, in tokens.
+            backward: Called with the loss of each part. None computes no gradients.
+            precision: Makes the context in which the model is run.
+        """
+
+
+class CrossEntropy:
+    """The cross-entropy on the supervised tokens of prompts, in nats."""
+
+    def count(self, items: Sequence[Prompt]) -> int:
+        """Number of supervised tokens."""
+        return supervised_tokens(items)
+
+    def loss(
+        self,
+        model: Any,
+        items: Sequence[Prompt],
+        token_budget: int,
+        backward: Callable[[Tensor], object] | None = None,
+        precision: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> float:
+        """See `Objective.loss`."""
+        return step_loss(model, items, plan_step(model, items, token_budget), backward, precision)
+
 
 class PromptTrainer(Trainer):  # type: ignore[misc]
-    """Tunes on lists of prompts.
+    """Tunes on lists of prompts, or of what another objective takes.
 
     Args:
         token_budget: Largest micro-batch, in tokens.
         autocast: Compute in bfloat16 what is safe in it, whatever the precision of the weights that are tuned.
-        **options: As for `transformers.Trainer`; the data sets are lists of `Prompt`.
+        objective: What is minimised.
+        **options: As for `transformers.Trainer`; the data sets are lists.
     """
 
-    def __init__(self, *, token_budget: int, autocast: bool, **options: Any) -> None:
+    def __init__(
+        self, *, token_budget: int, autocast: bool, objective: Objective | None = None, **options: Any
+    ) -> None:
         super().__init__(data_collator=list, **options)
         self.token_budget = token_budget
         self.autocast = autocast
+        self.objective = objective or CrossEntropy()
         self._staging: Path | None = None
 
-    def training_step(self, model: Any, inputs: list[Prompt], num_items_in_batch: Tensor | int | None = None) -> Tensor:
+    def training_step(self, model: Any, inputs: list[Any], num_items_in_batch: Tensor | int | None = None) -> Tensor:
         """Forward and backward of one optimizer step.
 
-        Ranks have different numbers of tokens and of micro-batches. So the model is run without the wrapper that
+        Ranks have different numbers of losses and of micro-batches. So the model is run without the wrapper that
         averages gradients in every backward pass, and gradients are added up here, once.
 
         Returns:
-            Cross-entropy per supervised token of all ranks, in nats.
+            The mean loss of all ranks.
 
         Raises:
             UserError: The loss is not finite.
         """
         model = self.accelerator.unwrap_model(model)
         model.train()
-        tokens = sum_over_ranks(torch.tensor(supervised_tokens(inputs), device=self.args.device)).item()
+        count = sum_over_ranks(torch.tensor(self.objective.count(inputs), device=self.args.device)).item()
 
         def backward(loss: Tensor) -> None:
-            self.accelerator.backward(loss / tokens)
+            self.accelerator.backward(loss / count)
 
-        plan = plan_step(model, inputs, self.token_budget)
         with fused_adapters(model):
-            share = step_loss(model, inputs, plan, backward, self._precision) / tokens
+            share = self.objective.loss(model, inputs, self.token_budget, backward, self._precision) / count
         if self.args.world_size > 1:
             for weight in model.parameters():
                 if weight.requires_grad:
@@ -77,14 +127,16 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         return torch.tensor(loss, device=self.args.device)
 
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
-        """Cross-entropy per supervised token on the validation prompts."""
-        with self._precision():
-            metrics = {"eval_loss": mean_loss(self.model, list(self.eval_dataset), self.token_budget)}
+        """The mean loss on the validation items."""
+        items = list(self.eval_dataset)
+        with evaluation_mode(self.model):
+            total = self.objective.loss(self.model, items, self.token_budget, precision=self._precision)
+        metrics = {"eval_loss": total / self.objective.count(items)}
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def floating_point_ops(self, inputs: list[Prompt]) -> int:
+    def floating_point_ops(self, inputs: list[Any]) -> int:
         """Not estimated: the library's formula does not know shared prefixes."""
         return 0
 
@@ -93,9 +145,8 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         with ExitStack() as stack:
             if self.autocast:
                 stack.enter_context(torch.autocast(self.args.device.type, torch.bfloat16))
-                if isinstance(self.model, PeftModel):
-                    # Otherwise the input of every adapter is copied in the precision of the adapter's weights.
-                    stack.enter_context(disable_input_dtype_casting(self.model))
+                # Otherwise the input of every adapter is copied in the precision of the adapter's weights.
+                stack.enter_context(disable_input_dtype_casting(self.model))
             yield
 
     def _get_output_dir(self, trial: Any) -> str:
@@ -113,6 +164,21 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
             for file in (folder / "library" / f"checkpoint-{step}").iterdir():
                 file.rename(folder / file.name)
             shutil.rmtree(folder / "library")
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """The weights that are trained, and no others."""
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: weight.detach().contiguous() for name, weight in self._trained()}, folder / TRAINED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        kept = load_file(Path(resume_from_checkpoint) / TRAINED)
+        with torch.no_grad():
+            for name, weight in self._trained():
+                weight.copy_(kept[name])
+
+    def _trained(self) -> list[tuple[str, Tensor]]:
+        return [(name, weight) for name, weight in self.model.named_parameters() if weight.requires_grad]
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
