@@ -63,6 +63,13 @@ def _whole_number(least: int) -> Callable[[str], int]:
     return parse
 
 
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f'"{text}" is no list of names between commas')
+    return names
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="tunelift",
@@ -321,6 +328,8 @@ def _task_types(options: argparse.Namespace) -> None:
 
 
 def _add_data(verbs: Any) -> None:
+    from tunelift.data.tagging import LETTERS
+
     group = verbs.add_parser("data", help="data files", description="data files")
     actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     parser = _verb(actions, "convert", _convert, "write a data file in another layout", model=False)
@@ -328,13 +337,24 @@ def _add_data(verbs: Any) -> None:
     parser.add_argument("target", type=Path, help="the file to write; its ending says the container")
     parser.add_argument("--to", required=True, help="layout of the target, for example messages or alpaca")
     parser.add_argument("--from", dest="layout", help="layout of the source (default: recognised by its columns)")
+    parser.add_argument("--columns", type=_names, help="names of the columns of a source without: question,answer")
+    parser.add_argument("--keep", type=_names, default=[], help="further fields to copy: id,source")
+    parser.add_argument("--scheme", choices=list(LETTERS), default="BIO", help="of tags that are written; default BIO")
     parser.add_argument("--json", action="store_true", help="print the counts as JSON on standard output")
 
 
 def _convert(options: argparse.Namespace) -> None:
     from tunelift.data.convert import convert_file
 
-    conversion = convert_file(options.source, options.target, options.to, options.layout)
+    conversion = convert_file(
+        options.source,
+        options.target,
+        options.to,
+        options.layout,
+        columns=options.columns,
+        keep=options.keep,
+        scheme=options.scheme,
+    )
     print(json.dumps(conversion.to_dict(), ensure_ascii=False) if options.json else conversion)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
-from tunelift.core.templating import evaluate, needed_fields, render, render_list, used_fields
+from tunelift.core.templating import MissingKeyError, evaluate, needed_fields, render, render_list, used_fields
 
 FIELDS = {"text": "hello", "label": 1, "names": ["a", "b"], "more": {"inner": "x"}, "nothing": None}
 
@@ -204,3 +204,10 @@ def test_an_expression_has_a_value_and_not_a_text(expression: str, value: object
 def test_a_wrong_expression_is_explained(expression: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         evaluate(expression, {"a": [1]}, "task")
+
+
+@pytest.mark.parametrize(("template", "holder"), [("{{more.iner}}", "more"), ("{{ {'inner': 1}.iner }}", "")])
+def test_a_missing_key_of_a_mapping_leads_to_the_others(template: str, holder: str) -> None:
+    with pytest.raises(MissingKeyError, match='did you mean "inner"') as caught:
+        render(template, FIELDS, "here")
+    assert (caught.value.key, caught.value.holder) == ("iner", holder)

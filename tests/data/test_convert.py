@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tunelift.cli import main
 from tunelift.core.errors import UserError
 from tunelift.data.convert import ENDINGS, convert_file
 from tunelift.data.formats import read_file
@@ -146,3 +147,18 @@ def test_conversions_that_are_refused(tmp_path, rows, target, layout, what):
         convert_file(source, tmp_path / target, layout)
     assert source.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_the_command_takes_columns_further_fields_and_a_scheme(tmp_path, capsys):
+    (tmp_path / "in.tsv").write_text("7\tHow?\tSo.\n")
+    arguments = ["--to", "alpaca", "--columns", "id, prompt,completion", "--keep", "id"]
+    assert main(["data", "convert", str(tmp_path / "in.tsv"), str(tmp_path / "out.jsonl"), *arguments]) == 0
+    row = json.loads((tmp_path / "out.jsonl").read_text())
+    assert row == {"instruction": "How?", "input": "", "output": "So.", "id": "7"}
+    (tmp_path / "in.conll").write_text("Ann\tB-PER\n")
+    command = ["data", "convert", str(tmp_path / "in.conll"), str(tmp_path / "out.conll"), "--to", "conll"]
+    assert main([*command, "--scheme", "BIOES"]) == 0
+    assert (tmp_path / "out.conll").read_text() == "Ann\tS-PER\n\n"
+    assert main([*command, "--scheme", "BILOU"]) == 2
+    assert main([*command, "--keep", "a,,b"]) == 2
+    assert "is no list of names between commas" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 from tunelift.core.errors import UserError
 from tunelift.data.duplicates import normalise
 from tunelift.data.examples import load_examples
-from tunelift.data.tasks import Task, load_task
+from tunelift.data.tasks import ROLLING, Task, load_task
 
 TEXTS = ["die Sonne scheint", "it rains again", "what a lovely day", "my train was late", "no comment", "fine by me"]
 
@@ -121,7 +121,7 @@ def test_cache_is_used_and_notices_changes(pool, tmp_path):
     plan["splits"]["test"] = plan["splits"]["test"][:1]
     entry.write_text(json.dumps(plan))
     assert len(load_examples(pool_task(pool), cache).splits.test) == 1
-    assert load_examples(pool_task(pool, where="True"), cache).splits == fresh.splits
+    assert load_examples(pool_task(pool, doc_to_text="{{q}}"), cache).splits == fresh.splits
     with pool.open("a") as stream:
         stream.write('{"q": "something else", "a": "bad"}\n')
     assert load_examples(pool_task(pool), cache).counts["read"] == 7
@@ -172,3 +172,31 @@ def test_bundled_reviews_share_nothing_across_splits():
     assert all(len(a & b) < 0.6 * len(a | b) for a in parts[0] for b in parts[1])
     for part in parts:
         assert all(len(a & b) < 0.6 * len(a | b) for a, b in combinations(part, 2))
+
+
+@pytest.mark.parametrize("kind", ["multiple-choice", "commonsense", "recommendation"])
+@pytest.mark.parametrize(("answer", "place"), [(0, 0), (2, 2), ("1", 1), ("C", 2), (-1, None), (3, None), ("D", None)])
+def test_answers_by_index_or_letter(tmp_path, kind, answer, place):
+    """With numbers among the choices, of which one could be the index."""
+    fields = {"question": "?", "history": ["a"], "choices": ["2", "0", "1"], "candidates": ["2", "0", "1"]}
+    path = write_rows(tmp_path / "test.jsonl", [fields | {"answer": answer}])
+    task = load_task(write_task(tmp_path, f"task: t\ntype: {kind}\ndataset_path: {path.parent}\n"))
+    letters = kind == "multiple-choice"
+    if place is None or (isinstance(answer, str) and not letters and not answer.isdecimal()):
+        with pytest.raises(UserError, match=f'answer "{answer}" is not one of the choices'):
+            load_examples(task)
+    else:
+        assert load_examples(task).splits.test[0].target == ("ABC" if letters else fields["choices"])[place]
+
+
+def write_task(folder, text):
+    path = folder / "task.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_cache_tells_what_is_asked(pool, tmp_path):
+    """Whether a question or the text itself counts for duplicates."""
+    load_examples(pool_task(pool, doc_to_target="q", doc_to_choice=None), tmp_path / "cache")
+    load_examples(pool_task(pool, doc_to_target="q", doc_to_choice=None, output_type=ROLLING), tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2

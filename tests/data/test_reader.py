@@ -6,7 +6,7 @@ import pytest
 from tunelift.core.errors import UserError
 from tunelift.core.records import Source
 from tunelift.data.formats import Row
-from tunelift.data.reader import each_row, make_reader, without_words
+from tunelift.data.reader import each_row, make_reader, meeting_condition, with_fields, without_words
 from tunelift.data.tasks import Task, load_task
 
 
@@ -18,8 +18,9 @@ def read(fields, **keys):
     return each_row(rows, make_reader(task, rows).example)
 
 
-def target(answer, choices, doc_to_target="a", **fields):
-    return read([{"q": "?", "a": answer, **fields}], doc_to_target=doc_to_target, doc_to_choice=choices)[0].target
+def target(answer, choices, doc_to_target="a", render="chat", **fields):
+    keys = {"doc_to_target": doc_to_target, "doc_to_choice": choices, "render": render}
+    return read([{"q": "?", "a": answer, **fields}], **keys)[0].target
 
 
 def test_example():
@@ -61,6 +62,65 @@ def test_numbers_as_choices():
         target(3, stars)
     with pytest.raises(UserError, match='"0" is not one of the choices'):
         target("0", stars)
+
+
+NUMBERS = {"options": ["1", "2", "3"]}
+
+
+def test_numbers_among_the_choices_of_a_row():
+    """As an index in a file of the harness; otherwise a template gives the choice itself, and fields are refused."""
+    assert target(0, "options", "{{a + 1}}", render="plain", **NUMBERS) == "2"
+    assert target(1, "options", render="plain", **NUMBERS) == "2"
+    assert target("1", "options", render="plain", **NUMBERS) == "1"
+    assert target(0, "options", "{{options[a]}}", **NUMBERS) == "1"
+    with pytest.raises(UserError, match="for that at an index"):
+        target(1, "options", **NUMBERS)
+
+
+def test_an_index_made_by_a_template_is_refused():
+    """Among rows of which some have numbers as choices, those would be taken for them."""
+    with pytest.raises(UserError, match=r'"1" is not one of the choices \(x, y\) - a template gives the choice itself'):
+        target(0, "options", "{{a + 1}}", options=["x", "y"])
+    assert target(0, '["x", "y"]', "{{a + 1}}") == "y"
+
+
+@pytest.mark.parametrize("answer", ["007", "9" * 5000, "１"])
+def test_a_number_that_is_no_index(answer):
+    assert target(answer, [answer, "x", "y"]) == answer
+    with pytest.raises(UserError, match="is not one of the choices"):
+        target(answer, ["x", "y"])
+
+
+def test_labels_of_the_task_hide_the_answer_in_fields_of_the_same_name():
+    task = Task(
+        task="t",
+        dataset_path="x",
+        doc_to_text="{{labels|join(', ')}}: {{q}}",
+        doc_to_target="labels",
+        doc_to_choice=["good", "bad"],
+        labels=["good", "bad"],
+        fields={"kind": "labels"},
+    )
+    (row,) = with_fields(task, [Row({"q": "?", "labels": "bad"}, Source("d", 1))])
+    reader = make_reader(task, [row])
+    assert reader.question(row) == "good, bad: ?"
+    assert reader.content(row).strip() == "?"
+    assert (reader.example(row).target, row.fields["kind"]) == ("bad", "bad")
+    own = task.model_copy(update={"labels": []})
+    assert make_reader(own, [row]).question(row) == "b, a, d: ?"
+
+
+def test_a_label_that_the_task_does_not_have():
+    task = Task(task="t", dataset_path="x", doc_to_text="q", doc_to_target="{{wording[a]}}", labels={"b": "bad"})
+    rows = [Row({"q": "?", "a": "good"}, Source("d", 1))]
+    with pytest.raises(UserError, match=r'^d:1: doc_to_target: "good" is none of the labels - valid here: b'):
+        each_row(rows, make_reader(task, rows).example)
+
+
+def test_conditions_see_rows_without_further_fields():
+    task = Task(task="t", dataset_path="x", doc_to_text="q", doc_to_target="n", where="n > 1", fields={"n": "0 - n"})
+    rows = [Row({"q": "?", "n": n}, Source("d", n)) for n in (1, 2)]
+    assert [row.fields["n"] for row in with_fields(task, meeting_condition(task, rows))] == [-2]
 
 
 def test_numbers_without_choices_are_text():
@@ -170,6 +230,8 @@ def test_a_question_is_text(template, value):
         ("doc_to_target: lable", '"lable" is neither a field nor a template - did you mean "label"'),
         ('doc_to_target: "{{lable}}"', 'no row has the field "lable" - did you mean "label"'),
         ("where: lable == 1", 'no row has the field "lable" - did you mean "label"'),
+        ("fields: {class: lable}", 'no row has the field "lable" - did you mean "label"'),
+        ("fields: {class: label +}", "the template cannot be rendered: "),
     ],
 )
 def test_a_fault_of_the_task_file_is_named_at_its_line(tmp_path, line, message):
@@ -177,10 +239,12 @@ def test_a_fault_of_the_task_file_is_named_at_its_line(tmp_path, line, message):
     keys = {"doc_to_text": 'doc_to_text: "{{text}}"', "doc_to_target": "doc_to_target: label", key: line}
     path = tmp_path / "task.yaml"
     path.write_text("\n".join(["task: t", "dataset_path: x", *keys.values()]), encoding="utf-8")
+    task, rows = load_task(path), [Row({"text": "a", "label": "b"}, Source("d", 1))]
     with pytest.raises(UserError) as error:
-        make_reader(load_task(path), [Row({"text": "a", "label": "b"}, Source("d", 1))])
+        make_reader(task, with_fields(task, meeting_condition(task, rows)))
     number = list(keys).index(key) + 3
-    assert str(error.value).startswith(f"{path}:{number}: {key}: {message}")
+    part = "fields.class" if key == "fields" else key
+    assert str(error.value).startswith(f"{path}:{number}: {part}: {message}")
 
 
 def test_a_field_that_not_every_row_needs_can_be_in_none():
@@ -193,7 +257,7 @@ def test_a_field_that_not_every_row_needs_can_be_in_none():
 def test_condition():
     rows = [Row({"q": "?", "n": n}, Source("d", 1)) for n in (None, 1, 3)]
     task = Task(task="t", dataset_path="x", doc_to_text="q", doc_to_target="n", where="n is not none and n > 2")
-    assert each_row(rows, make_reader(task, rows).meets_condition) == [False, False, True]
+    assert meeting_condition(task, rows) == rows[2:]
 
 
 @pytest.mark.parametrize(

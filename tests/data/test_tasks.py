@@ -102,3 +102,47 @@ def test_include_takes_over_what_is_not_said_again(tmp_path: Path) -> None:
 def test_errors_name_the_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         load_task(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("kind", "synonym", "known"),
+    [("classification", "person", "PER"), ("multi-label", "person", "PER"), ("entities", "PER", "person")],
+)
+def test_synonyms_of_what_is_no_answer_are_refused(tmp_path: Path, kind: str, synonym: str, known: str) -> None:
+    head = f"task: t\ndataset_path: data.jsonl\ntype: {kind}\nlabels: {{PER: person, LOC: place}}\n"
+    answers = "answer: {{synonyms: {{{}: [one]}}}}\n"
+    assert load_task(write(tmp_path, head + answers.format(synonym))).answer.synonyms == {synonym: ["one"]}
+    with pytest.raises(UserError, match=rf'task\.yaml:5: answer\.synonyms: "{known}" is none of the answers - '):
+        load_task(write(tmp_path, head + answers.format(known)))
+
+
+def test_synonyms_of_free_text_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"task\.yaml:5: answer\.synonyms: an answer of the kind text has none"):
+        load_task(write(tmp_path, MINIMAL + "answer: {synonyms: {a: [b]}}\n"))
+
+
+def test_mappings_of_a_type_are_joined_with_those_of_the_task(tmp_path: Path) -> None:
+    keys = "answer: {strict: true}\ngeneration_kwargs: {until: [.]}\n"
+    task = load_task(write(tmp_path, "task: t\ndataset_path: x\ntype: entities\nlabels: [PER]\n" + keys))
+    assert (task.answer.kind, task.answer.strict) == ("entities", True)
+    assert (task.generation_kwargs.until, task.generation_kwargs.max_gen_toks) == (["."], 128)
+
+
+def test_what_a_type_says_stands_where_the_type_is_named(tmp_path: Path) -> None:
+    task = load_task(write(tmp_path, "task: t\ndataset_path: x\ntype: text-to-sql\ndoc_to_target: query\n"))
+    assert task.place("doc_to_text") == f"{tmp_path}/task.yaml:3"
+    assert task.place("doc_to_target") == f"{tmp_path}/task.yaml:4"
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("group: g", "name the files of its tasks"), ("filter_list: []", "which part of an answer is")]
+)
+def test_what_is_refused_says_what_to_do(tmp_path: Path, key: str, hint: str) -> None:
+    with pytest.raises(UserError, match=rf"task\.yaml:5: .* is not supported - .*{hint}"):
+        load_task(write(tmp_path, MINIMAL + key + "\n"))
+
+
+@pytest.mark.parametrize("labels", ["[good, bad, good]", "{1: bad, 2: good, 3: good}"])
+def test_labels_that_cannot_be_told_apart_are_refused(tmp_path: Path, labels: str) -> None:
+    with pytest.raises(UserError, match=r'task\.yaml:5: "labels" say "good" twice - answers could not be told apart'):
+        load_task(write(tmp_path, MINIMAL + f"labels: {labels}\n"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Prompting
-from tunelift.core.records import Example, Prompt
+from tunelift.core.records import Example, Prompt, Source
 from tunelift.prompts.build import (
     PromptStyle,
     answer_prompts,
@@ -212,3 +212,27 @@ def test_an_empty_stop_string_is_none(make_task: Callable[..., Any], until: Any,
     given = ("\n",) if "\n" in until else ()
     assert stop_strings(task, chat=True) == given
     assert stop_strings(task, chat=False) == (given or ((delimiter,) if delimiter else ()))
+
+
+CALL = {"type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+CALLING = [
+    {"role": "user", "content": "One and one?"},
+    {"role": "assistant", "content": "", "tool_calls": [CALL]},
+    {"role": "tool", "content": "2"},
+]
+
+
+def test_calls_of_tools_stand_in_prompts(tokenizer: Any, make_task: Callable[..., Any]) -> None:
+    """In the text where the chat template does not write them; otherwise as it does."""
+    task = make_task(doc_to_text="messages", doc_to_choice=None)
+    example = Example("1", {"messages": CALLING}, "Two.", Source("rows.jsonl", 1))
+    written = '[{"name": "add", "arguments": {"a": 1}}]'
+    assert written in answer_prompt(PromptStyle(task, tokenizer), example, []).text
+    assert f"assistant: {written}\ntool: 2" in answer_prompt(PromptStyle(task, tokenizer, False), example, []).text
+    knowing = copy.deepcopy(tokenizer)
+    knowing.chat_template = (
+        "{% for m in messages %}{{ m.content }}"
+        "{% for call in m.tool_calls or [] %}<{{ call.function.name }} {{ call.function.arguments.a }}>{% endfor %}|"
+        "{% endfor %}"
+    )
+    assert answer_prompt(PromptStyle(task, knowing), example, []).text == "One and one?|<add 1>|2|"

@@ -14,10 +14,11 @@ from types import CodeType
 from typing import Any, cast
 
 from jinja2 import StrictUndefined, nodes, pass_context, pass_environment
-from jinja2.exceptions import SecurityError
+from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.filters import make_attrgetter
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
 MOST = 50_000_000  # characters that one rendering may make on the way to its text
@@ -38,6 +39,32 @@ REFUSED_FILTERS = (
 
 class ExhaustedError(SecurityError):
     """A template makes too much, or takes too long."""
+
+
+class MissingError(UndefinedError):
+    """A template uses what is not there.
+
+    Attributes:
+        name: What it looks for.
+        holder: The mapping that does not have it; None where it is looked for elsewhere.
+    """
+
+    def __init__(self, message: str | None, name: str, holder: dict[str, Any] | None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.holder = holder
+
+
+class _Missing(StrictUndefined):
+    """What is not there; the error about it knows what was looked for, and where."""
+
+    def __init__(
+        self, hint: str | None = None, obj: Any = missing, name: Any = None, exc: type[Exception] = UndefinedError
+    ) -> None:
+        super().__init__(hint, obj, name, cast(Any, exc))
+        if exc is UndefinedError:
+            holder = obj if isinstance(obj, dict) else None
+            self._undefined_exception = cast(Any, partial(MissingError, name=str(name), holder=holder))
 
 
 class Budget:
@@ -97,7 +124,7 @@ def make_environment(check: Callable[[Any], Any]) -> Sandbox:
         context[BUDGET].spend_value(value)
         return check(value)
 
-    environment = Sandbox(undefined=StrictUndefined, keep_trailing_newline=True, finalize=inserted)
+    environment = Sandbox(undefined=_Missing, keep_trailing_newline=True, finalize=inserted)
     environment.globals = {"range": _range}
     for name in REFUSED_FILTERS:
         del environment.filters[name]

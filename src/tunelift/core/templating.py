@@ -15,11 +15,27 @@ import jinja2
 from jinja2 import meta, nodes
 
 from tunelift.core.errors import UserError, nearest, shorten_text
-from tunelift.core.sandbox import BUDGET, Budget, ExhaustedError, make_environment
+from tunelift.core.sandbox import BUDGET, Budget, ExhaustedError, MissingError, make_environment
 
 
 class EndlessTemplateError(UserError):
     """A template makes too much, or takes too long; it would hardly do better on other rows."""
+
+
+class MissingKeyError(UserError):
+    """A template looks for a key in a mapping that does not have it.
+
+    Attributes:
+        key: What it looks for.
+        holder: Name of the field that is the mapping; empty if none is.
+    """
+
+    def __init__(self, where: str, error: MissingError, fields: dict[str, Any]) -> None:
+        mapping = error.holder or {}
+        what = f"the template uses a field that is not there ({error})"
+        super().__init__(where, what, nearest(error.name, map(str, mapping)))
+        self.key = error.name
+        self.holder = next((name for name, value in fields.items() if value is mapping), "")
 
 
 class _NotTextError(Exception):
@@ -163,7 +179,9 @@ def _guarded(work: Callable[[], Any], template: str, fields: dict[str, Any], whe
         names = [name for name in sorted(used) if fields.get(name) is error.value]
         raise _not_text(where, error.value, names) from error
     except jinja2.UndefinedError as error:
-        name = str(error.message).partition("'")[2].partition("'")[0]
+        if isinstance(error, MissingError) and error.holder:
+            raise MissingKeyError(where, error, fields) from error
+        name = error.name if isinstance(error, MissingError) else ""
         what = f"the template uses a field that is not there ({error})"
         raise UserError(where, what, nearest(name, fields)) from error
     except ExhaustedError as error:

@@ -12,15 +12,16 @@ from tunelift.core.files import content_hash, read_json, write_text
 from tunelift.core.records import Example, Finding, Splits, as_dict
 from tunelift.core.seeds import generator
 from tunelift.data.dialogues import turn_rows
-from tunelift.data.formats import Rows, join_rows
+from tunelift.data.formats import Row, Rows, join_rows
 from tunelift.data.layouts import AS_READ, canonical_rows
-from tunelift.data.reader import Reader, each_row, make_reader, with_fields
+from tunelift.data.reader import Reader, each_row, make_reader, meeting_condition, with_fields
 from tunelift.data.sources import SPLITS, read_pool, read_splits
 from tunelift.data.splits import Candidate, Plan, divide_pool, hold_out, keep_splits
 from tunelift.data.tasks import Task
 
 # Part of the cache key: count it up when the same rows would be divided differently.
-VERSION = 2
+VERSION = 3
+CONDITION = "condition not met"
 POOL = "pool"
 
 
@@ -55,8 +56,9 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
     read = {POOL: read_pool(task)} if task.split else read_splits(task)
     parts = {name: prepare_rows(task, part) for name, part in read.items()}
     rows = [row for part in parts.values() for row in part.rows]
-    if not rows:
-        raise UserError(task.dataset_path, "holds no rows", "check the file, or the split that the task names")
+    if not parts[POOL if task.split else "test"].rows:
+        what = f'no row to test on meets the condition "{task.where}"' if task.where else "has no rows to test on"
+        raise UserError(task.dataset_path, what, "correct the condition, or the data")
     reader = make_reader(task, rows)
     entry = cache / f"{_cache_key(task, parts)}.json" if cache else None
     plan = _read_plan(entry) if entry else None
@@ -76,6 +78,8 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
 def prepare_rows(task: Task, rows: Rows) -> Rows:
     """Rows with the fields of their layout and those that the task adds, one for each answer of a dialogue.
 
+    Those that do not meet the task's condition are left out; it sees the rows without the fields that the task adds.
+
     Rows of a task that is rendered as the harness does stay as they were read, unless it names their layout.
 
     Raises:
@@ -87,8 +91,10 @@ def prepare_rows(task: Task, rows: Rows) -> Rows:
     if name:
         message = f'rows were read in the layout "{name}"'
         findings.append(Finding("layout", "info", message, len(laid_out.rows), "set format where this is wrong"))
-    prepared = with_fields(task, turn_rows(laid_out.rows, task.doc_to_text, task.turns))
-    return replace(laid_out, rows=prepared, findings=findings)
+    asked = turn_rows(laid_out.rows, task.doc_to_text, task.turns)
+    met = meeting_condition(task, asked)
+    dropped = laid_out.dropped | ({CONDITION: len(asked) - len(met)} if len(met) < len(asked) else {})
+    return replace(laid_out, rows=with_fields(task, met), dropped=dropped, findings=findings)
 
 
 def draw_positions(count: int, limit: int | None, seed: int) -> list[int]:
@@ -104,17 +110,12 @@ def _make_plan(reader: Reader, parts: dict[str, Rows]) -> Plan:
     dropped: Counter[str] = Counter()
     before = 0
     for name, part in parts.items():
-        candidates[name] = _candidates(reader, part, before)
+        candidates[name] = _candidates(reader, part.rows, before)
         before += len(part.rows)
         dropped.update(part.dropped)
-        dropped["condition not met"] += len(part.rows) - len(candidates[name])
-    if not candidates[POOL if task.split else "test"]:
-        what = f'no row to test on meets the condition "{task.where}"' if task.where else "has no rows to test on"
-        raise UserError(task.dataset_path, what, "correct the condition, or the data")
     sizes = task.split
-    counts = {reason: count for reason, count in dropped.items() if count}
     places = join_rows(replace(part, rows=[]) for part in parts.values()).places
-    findings = [_dropped(reason, count, places.get(reason, ())) for reason, count in counts.items()]
+    findings = [_dropped(reason, count, places.get(reason, ())) for reason, count in dropped.items()]
     if sizes:
         plan = divide_pool(candidates[POOL], sizes, task.dataset_path)
     else:
@@ -122,14 +123,12 @@ def _make_plan(reader: Reader, parts: dict[str, Rows]) -> Plan:
             candidates, held_out = hold_out(candidates)
             findings += held_out
         plan = keep_splits(candidates)
-    return Plan(plan.splits, counts | plan.counts, findings + plan.findings)
+    return Plan(plan.splits, dict(dropped) | plan.counts, findings + plan.findings)
 
 
-def _candidates(reader: Reader, part: Rows, before: int) -> list[Candidate]:
-    """The rows of one part that meet the task's condition; `before` rows stand before the part."""
-    meets = each_row(part.rows, reader.meets_condition)
-    rows = [row for row, met in zip(part.rows, meets, strict=True) if met]
-    positions = [before + number for number, met in enumerate(meets) if met]
+def _candidates(reader: Reader, rows: list[Row], before: int) -> list[Candidate]:
+    """The rows of one part, in front of which stand `before` others."""
+    positions = range(before, before + len(rows))
     examples = each_row(rows, reader.example)
     questions = each_row(rows, lambda row: f"{reader.question(row)}\n{reader.own_choices(row)}")
     contents = each_row(rows, lambda row: f"{reader.content(row)}\n{reader.own_choices(row)}")
@@ -137,7 +136,7 @@ def _candidates(reader: Reader, part: Rows, before: int) -> list[Candidate]:
 
 
 def _dropped(reason: str, count: int, places: tuple[str, ...]) -> Finding:
-    severity = "info" if reason == "condition not met" else "warning"
+    severity = "info" if reason == CONDITION else "warning"
     remedy = "nothing, if the number is what you expect"
     return Finding("dropped-rows", severity, f"rows were left out ({reason})", count, remedy, places)
 
@@ -150,8 +149,8 @@ def _cache_key(task: Task, parts: dict[str, Rows]) -> str:
         "doc_to_choice",
         "split",
         "group_by",
-        "where",
         "labels",
+        "output_type",
         "render",
     }
     rows = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar
@@ -15,6 +16,7 @@ from tunelift.core.files import content_hash
 from tunelift.core.records import Example
 from tunelift.core.templating import (
     EndlessTemplateError,
+    MissingKeyError,
     evaluate,
     needed_fields,
     render,
@@ -22,9 +24,12 @@ from tunelift.core.templating import (
     used_fields,
 )
 from tunelift.data.formats import Row, and_more, place
+from tunelift.data.layouts.conversations import turn_text
 from tunelift.data.tasks import ROLLING, Task
 
 Result = TypeVar("Result")
+
+INDEX = re.compile(r"0|[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,13 @@ class Reader:
         task: The task.
         names: The names of all fields that any row has.
         content_template: `doc_to_text` without the words of the template.
+        choices_of_rows: Whether every row has choices of its own.
     """
 
     task: Task
     names: frozenset[str]
     content_template: str
-
-    def meets_condition(self, row: Row) -> bool:
-        """Whether a row meets the task's ``where``."""
-        condition = self.task.where
-        return condition is None or render(_condition(condition), row.fields, "where") == "True"
+    choices_of_rows: bool
 
     def question(self, row: Row) -> str:
         """What the row asks; of a text whose probability is measured, the text."""
@@ -55,7 +57,8 @@ class Reader:
         self._check_present("doc_to_text", self.content_template, row)
         if is_conversation(row.fields.get(self.content_template)):
             return transcript(row.fields[self.content_template])
-        return render(self.content_template, {"labels": [], "wording": self.task.wording, **row.fields}, "doc_to_text")
+        context = self.task.context(row.fields)
+        return render(self.content_template, context | ({"labels": []} if self.task.labels else {}), "doc_to_text")
 
     def own_choices(self, row: Row) -> str:
         """The choices, where every row has its own: two questions can differ in nothing else."""
@@ -80,7 +83,14 @@ class Reader:
         self._check_present(key, template, row)
         if is_conversation(row.fields.get(template)):
             return transcript(row.fields[template])
-        return render(template, self.task.context(row.fields), key)
+        fields = row.fields if template in row.fields else self.task.context(row.fields)
+        try:
+            return render(template, fields, key)
+        except MissingKeyError as error:
+            if error.holder != "wording":
+                raise
+            hint = nearest(error.key, self.task.wording) if self.task.labels else "give the task labels"
+            raise UserError(key, f'"{error.key}" is none of the labels', hint) from error
 
     def _check_present(self, key: str, template: str, row: Row) -> None:
         if template in self.names and template not in row.fields:
@@ -114,15 +124,22 @@ class Reader:
         if isinstance(template, int):
             return _choice_at(template, choices)
         text = self._text("doc_to_target", template, row)
-        number = row.fields.get(template)
-        if isinstance(number, int) and choices:
-            return _choice_at(_unambiguous(number, choices), choices)
-        if choices is None or text in choices:
+        if choices is None:
             return text
-        if text.isdecimal() and not any(choice.isdecimal() for choice in choices):
-            return _choice_at(int(text), choices)
-        what = f"answer {shorten_text(text)} is not one of the choices ({shorten(choices, 8)})"
-        raise UserError("doc_to_target", what, nearest(text, choices) if len(choices) <= 8 else "correct the row")
+        # In the harness a number is an index, whatever the choices are.
+        harness = self.choices_of_rows and self.task.render == "plain"
+        value = row.fields.get(template)
+        if isinstance(value, int):
+            return _choice_at(value if harness else _unambiguous(value, choices), choices)
+        index = _index(text)
+        made = self.choices_of_rows and template not in row.fields and not template.isdecimal()
+        if index is not None and made and harness:
+            return _choice_at(index, choices)
+        if text in choices:
+            return text
+        if index is not None and not made and not any(choice.isdecimal() for choice in choices):
+            return _choice_at(index, choices)
+        raise _no_choice(text, choices, is_index=index is not None and made)
 
     def _group(self, row: Row) -> str | None:
         name = self.task.group_by
@@ -134,27 +151,43 @@ class Reader:
         return None if group is None else str(group)
 
 
-def with_fields(task: Task, rows: list[Row]) -> list[Row]:
-    """Rows with the further fields that the task defines; rows that do not meet its condition stay as they are.
+def meeting_condition(task: Task, rows: list[Row]) -> list[Row]:
+    """The rows that meet the task's ``where``.
 
     Raises:
-        UserError: An expression fails for some rows.
+        UserError: The condition is malformed, needs a field that no row has, or fails for some rows.
     """
-    if not task.fields:
+    if task.where is None or not rows:
         return rows
+    condition = f"{{{{ ({task.where})|string }}}}"
+    _check_template(task, "where", condition, _names(rows))
+    met = each_row(rows, lambda row: render(condition, row.fields, "where") == "True")
+    return [row for row, meets in zip(rows, met, strict=True) if meets]
 
-    condition = task.where and _condition(task.where)
+
+def with_fields(task: Task, rows: list[Row]) -> list[Row]:
+    """Rows with the further fields that the task defines.
+
+    Raises:
+        UserError: An expression is malformed, needs a field that no row has, or fails for some rows.
+    """
+    if not task.fields or not rows:
+        return rows
+    names = _names(rows)
+    for name, expression in task.fields.items():
+        _check_template(task, "fields", f"{{{{ ({expression}) }}}}", names, f"fields.{name}")
 
     def extended(row: Row) -> Row:
-        if condition and render(condition, row.fields, "where") != "True":
-            return row  # it is left out, and may lack what the expressions need
-        further = {
-            name: evaluate(expression, task.context(row.fields), f"fields.{name}")
-            for name, expression in task.fields.items()
-        }
+        context = {**task.context({}), **row.fields}
+        further = {name: evaluate(expression, context, f"fields.{name}") for name, expression in task.fields.items()}
         return Row({**row.fields, **further}, row.source)
 
     return each_row(rows, extended)
+
+
+def _names(rows: Iterable[Row]) -> frozenset[str]:
+    """The names of all fields that any row has."""
+    return frozenset(name for row in rows for name in row.fields)
 
 
 def is_conversation(value: Any) -> TypeGuard[list[dict[str, Any]]]:
@@ -164,7 +197,7 @@ def is_conversation(value: Any) -> TypeGuard[list[dict[str, Any]]]:
 
 def transcript(messages: list[dict[str, Any]]) -> str:
     """A conversation as plain text, one turn a line."""
-    return "\n".join(f"{message['role']}: {message.get('content') or ''}" for message in messages)
+    return "\n".join(f"{message['role']}: {turn_text(message)}" for message in messages)
 
 
 def make_reader(task: Task, rows: Iterable[Row]) -> Reader:
@@ -174,12 +207,14 @@ def make_reader(task: Task, rows: Iterable[Row]) -> Reader:
         UserError: A template is malformed or needs a field that no row has, a key is neither a template nor a field
             of any row, or all questions are the same. The key's place in the task file is named.
     """
-    names = frozenset(name for row in rows for name in row.fields)
+    names = _names(rows)
     for key, template in _templates(task).items():
         if template not in names:
             _check_template(task, key, template, names)
     text = _asked(task)
-    return Reader(task, names, text if text in names else without_words(text))
+    choices = task.doc_to_choice
+    own = isinstance(choices, str) and (choices in names or bool(used_fields(choices, "doc_to_choice")))
+    return Reader(task, names, text if text in names else without_words(text), own)
 
 
 def _asked(task: Task) -> str:
@@ -194,21 +229,15 @@ def _templates(task: Task) -> dict[str, str]:
         templates["doc_to_target"] = target
     if isinstance(choices, str):
         templates["doc_to_choice"] = choices
-    if task.where is not None:
-        templates["where"] = _condition(task.where)
     return templates
 
 
-def _condition(expression: str) -> str:
-    """The template of a condition; it is met where it renders as "True"."""
-    return f"{{{{ ({expression})|string }}}}"
-
-
-def _check_template(task: Task, key: str, template: str, names: frozenset[str]) -> None:
-    where = task.place(key)
-    missing = sorted(needed_fields(template, f"{where}: {key}") - names - task.context({}).keys())
+def _check_template(task: Task, key: str, template: str, names: frozenset[str], shown: str | None = None) -> None:
+    """See that a template is sound and that rows have its fields; errors show the key, or part of it."""
+    where, shown = task.place(key), shown or key
+    missing = sorted(needed_fields(template, f"{where}: {shown}") - names - task.context({}).keys())
     if missing:
-        raise UserError(where, f'{key}: no row has the field "{missing[0]}"', nearest(missing[0], names))
+        raise UserError(where, f'{shown}: no row has the field "{missing[0]}"', nearest(missing[0], names))
     if key == "description" or (key == "doc_to_choice" and template.startswith("[")):
         return
     if "{{" not in template and "{%" not in template:
@@ -267,11 +296,25 @@ def _parse_list(value: Any) -> Any:
     return value
 
 
+def _index(text: str) -> int | None:
+    """The index that a text is, if it is one."""
+    return int(text) if INDEX.fullmatch(text) else None
+
+
+def _no_choice(text: str, choices: tuple[str, ...], is_index: bool) -> UserError:
+    what = f"answer {shorten_text(text)} is not one of the choices ({shorten(choices, 8)})"
+    if is_index:
+        hint = "a template gives the choice itself, not its index: {{ choices[index] }}"
+    else:
+        hint = nearest(text, choices) if len(choices) <= 8 else "correct the row"
+    return UserError("doc_to_target", what, hint)
+
+
 def _unambiguous(index: int, choices: tuple[str, ...]) -> int:
     """An index that cannot be meant as one of the choices themselves."""
     if str(index) in choices and not (0 <= index < len(choices) and choices[index] == str(index)):
         what = f"answer {index} can mean the choice {index} or, as in the harness, the choice at index {index}"
-        hint = 'for the choice itself make it a text: "{{ field }}" instead of field'
+        hint = 'for the choice itself make it a text: "{{ field }}", for that at an index "{{ choices[field] }}"'
         raise UserError("doc_to_target", what, hint)
     return index
 

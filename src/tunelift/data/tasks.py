@@ -6,6 +6,7 @@ a ready type (``type: entities``) begins with the keys of that type, which stand
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -38,15 +39,19 @@ TYPES = Path(__file__).with_name("types")
 LANGUAGES = ("en", "zh")
 MOST_INCLUDES = 50
 ROLLING = "loglikelihood_rolling"
+PREPARE = "remove it, and prepare the data beforehand"
+# Keys of the harness that would change what is measured: what each is for, and what to do instead.
 UNSUPPORTED = {
-    "custom_dataset": "data from Python code",
-    "process_docs": "Python hooks",
-    "process_results": "Python hooks",
-    "filter_list": "filters",
-    "fewshot_config": "few-shot settings of its own",
-    "doc_to_image": "images",
-    "doc_to_audio": "audio",
-    "use_prompt": "PromptSource prompts",
+    "custom_dataset": ("data from Python code", PREPARE),
+    "process_docs": ("Python hooks", PREPARE),
+    "process_results": ("Python hooks", PREPARE),
+    "class": ("a task in Python code", "write the task with templates"),
+    "filter_list": ("filters", "remove it; answer: {pattern: ...} says which part of an answer is read"),
+    "fewshot_config": ("few-shot settings of its own", "remove it, and let the recipe choose demonstrations"),
+    "group": ("a group of tasks", "name the files of its tasks"),
+    "doc_to_image": ("images", PREPARE),
+    "doc_to_audio": ("audio", PREPARE),
+    "use_prompt": ("PromptSource prompts", "write the prompt as doc_to_text and doc_to_target"),
 }
 
 
@@ -204,6 +209,15 @@ class Task(Strict):
             for name, wording in labels.items()
         }
 
+    @field_validator("labels")
+    @classmethod
+    def _wordings_differ(cls, labels: list[str] | dict[str, str]) -> list[str] | dict[str, str]:
+        counts = Counter(labels.values() if isinstance(labels, dict) else labels)
+        if repeated := [wording for wording, count in counts.items() if count > 1]:
+            hint = "answers could not be told apart; an expression under fields makes one label of several"
+            raise ValueError(f'say "{repeated[0]}" twice - {hint}')
+        return labels
+
     @property
     def wording(self) -> dict[str, str]:
         """The wording of each label in prompts and answers, by its name in the data."""
@@ -215,8 +229,13 @@ class Task(Strict):
         return self.answer.kind or ("choice" if self.doc_to_choice is not None else "text")
 
     def context(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """What templates may use: the fields of a row, and the labels, unless the row has fields of these names."""
-        return {"labels": list(self.wording.values()), "wording": self.wording, **fields}
+        """What templates may use: the fields of a row, and the labels.
+
+        The labels of the task hide fields of the row that are called so: those could be the answer. Where the task
+        has none, it is the fields that count.
+        """
+        labels = {"labels": list(self.wording.values()), "wording": self.wording}
+        return {**fields, **labels} if self.labels else {**labels, **fields}
 
     def place(self, key: str) -> str:
         """Where a key stands: the task file with its line, if the task was read from one."""
@@ -239,11 +258,9 @@ def load_task(path: str | Path) -> Task:
     path = Path(path)
     data, places = _read_with_includes(path, ())
     data, places = _with_type(data, places, path)
-    for key, what in UNSUPPORTED.items():
+    for key, (what, hint) in UNSUPPORTED.items():
         if key in data:
-            where = places.get((key,), path)
-            hint = "remove it; prepare the data beforehand, and let the recipe choose demonstrations"
-            raise UserError(where, f'"{key}" ({what}) is not supported', hint)
+            raise UserError(places.get((key,), path), f'"{key}" ({what}) is not supported', hint)
     if not OURS & data.keys():
         data["render"] = "plain"
     # In the harness a key without a value is one that is not given.
@@ -252,6 +269,7 @@ def load_task(path: str | Path) -> Task:
         task = task.model_copy(update={"doc_to_choice": list(task.wording.values())})
     task._places = places
     _need_choices(task)
+    _check_synonyms(task)
     return task.model_copy(update=_with_files(task, lambda name: _beside(path, name)))
 
 
@@ -260,6 +278,24 @@ def _need_choices(task: Task) -> None:
     for key, value in (("output_type", task.output_type), ("answer", task.answer.kind)):
         if task.doc_to_choice is None and value in ("multiple_choice", "choice", "ranking"):
             raise UserError(task.place(key), f"{value} needs choices, and there are none", "give doc_to_choice")
+
+
+def _check_synonyms(task: Task) -> None:
+    """Refuse further wordings of an answer that does not exist, where the file says which answers there are."""
+    known = {
+        "choice": task.doc_to_choice,
+        "labels": list(task.wording.values()),
+        "entities": list(task.wording),
+        "triples": list(task.wording),
+    }
+    for answer in task.answer.synonyms:
+        where = task._places.get(("answer", "synonyms", answer), task.place("answer"))
+        if task.answer_kind not in known:
+            what = f"answer.synonyms: an answer of the kind {task.answer_kind} has none"
+            raise UserError(where, what, "remove them; answer: {pattern: ...} says which part of an answer is read")
+        answers = known[task.answer_kind]
+        if isinstance(answers, list) and answers and answer not in answers:
+            raise UserError(where, f'answer.synonyms: "{answer}" is none of the answers', nearest(answer, answers))
 
 
 def dump_task(task: Task) -> str:
@@ -301,7 +337,10 @@ def task_types() -> list[str]:
 
 
 def _with_type(data: dict[str, Any], places: Places, path: Path) -> tuple[dict[str, Any], Places]:
-    """The keys of the task's type, in its language, under its own."""
+    """The keys of the task's type, in its language, under its own, at the place where the type is named.
+
+    Mappings such as ``answer`` are joined: to give synonyms does not change the kind of answer.
+    """
     name = data.get("type")
     if name is None:
         return data, places
@@ -309,10 +348,12 @@ def _with_type(data: dict[str, Any], places: Places, path: Path) -> tuple[dict[s
         raise UserError(
             places.get(("type",), path), f'there is no task type "{name}"', nearest(str(name), task_types())
         )
-    base, base_places = read_yaml(TYPES / f"{name}.yaml")
+    base, _ = read_yaml(TYPES / f"{name}.yaml")
     language = data.get("language", "en")
     chosen = {key: _in_language(value, language) for key, value in base.items()}
-    return {**chosen, **data}, {**base_places, **places}
+    both = [key for key, value in chosen.items() if isinstance(value, dict) and isinstance(data.get(key), dict)]
+    joined = {key: {**chosen[key], **data[key]} for key in both}
+    return {**chosen, **data, **joined}, {**{(key,): places["type",] for key in base}, **places}
 
 
 def _in_language(value: Any, language: str) -> Any:

@@ -10,6 +10,7 @@ from tunelift.core.errors import UserError
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.core.templating import render
+from tunelift.data.layouts.conversations import calls, turn_text
 from tunelift.data.reader import is_conversation, transcript
 from tunelift.data.tasks import ROLLING, Task
 from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chat, stop_token_id
@@ -95,7 +96,7 @@ def build_prompts(
     """
     pairs = list(zip(examples, demonstrations, strict=True))
     if style.chat and style.tokenizer.chat_template:
-        conversations = [_messages(style.task, example, shown) for example, shown in pairs]
+        conversations = [_messages(style, example, shown) for example, shown in pairs]
         texts = [
             _rendered(style.tokenizer, conversation, example)
             for conversation, example in zip(conversations, examples, strict=True)
@@ -171,20 +172,29 @@ def completion_ids(style: PromptStyle, answers: Sequence[str]) -> list[list[int]
     return encode_texts(style.tokenizer, [delimiter + answer for answer in answers])
 
 
-def _messages(task: Task, example: Example, demonstrations: Sequence[Example]) -> list[Message]:
-    description = _description(task, example)
+def _messages(style: PromptStyle, example: Example, demonstrations: Sequence[Example]) -> list[Message]:
+    description = _description(style.task, example)
     messages = [{"role": "system", "content": description}] if description else []
     for shown in demonstrations:
-        messages += [*_turns(task, shown), {"role": "assistant", "content": shown.target}]
-    return messages + _turns(task, example)
+        messages += [*_turns(style, shown), {"role": "assistant", "content": shown.target}]
+    return messages + _turns(style, example)
 
 
-def _turns(task: Task, example: Example) -> list[Message]:
+def _turns(style: PromptStyle, example: Example) -> list[Message]:
     """The question as a turn of the user, or the conversation that a field holds."""
-    conversation = example.fields.get(task.doc_to_text)
+    conversation = example.fields.get(style.task.doc_to_text)
     if is_conversation(conversation):
-        return [{"role": turn["role"], "content": turn["content"]} for turn in conversation]
-    return [{"role": "user", "content": question_text(task, example)}]
+        has_tools = "tool_calls" in style.tokenizer.chat_template
+        return [_turn(turn, has_tools) for turn in conversation]
+    return [{"role": "user", "content": question_text(style.task, example)}]
+
+
+def _turn(turn: dict[str, Any], has_tools: bool) -> Message:
+    """A turn of a conversation; its calls of tools stand in the text where the chat template does not write them."""
+    called = [{"type": "function", "function": call} for call in calls(turn)]
+    if not (called and has_tools):
+        return {"role": turn["role"], "content": turn_text(turn)}
+    return {"role": turn["role"], "content": turn["content"], "tool_calls": called}
 
 
 def _plain(task: Task, example: Example, demonstrations: Sequence[Example]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tunelift.core.errors import UserError
 
-Message = dict[str, str]
+Message = dict[str, Any]
 
 
 def default_chat_template(tokenizer: Any) -> str:

@@ -99,3 +99,14 @@ def test_malformed_json(tmp_path, name, content, what):
 def test_whole_numbers_of_any_usual_size_are_kept(tmp_path):
     rows = [{"a": 2**64 + 1, "b": -(10**30), "c": 1e300}]
     assert fields(write(tmp_path / "a.jsonl", json.dumps(rows[0]))) == rows
+
+
+def test_many_keys_are_compared_at_once(tmp_path):
+    keys = ", ".join(f'"k{number}": 1' for number in range(100_000))
+    with pytest.raises(UserError, match='has "k99999" twice'):
+        read_file(write(tmp_path / "a.jsonl", f'{{{keys}, "k99999": 2}}'))
+
+
+def test_lists_without_names_lead_to_column_names(tmp_path):
+    with pytest.raises(UserError, match=r"name their values: dataset_kwargs: \{column_names"):
+        read_file(write(tmp_path / "a.json", '[["how far is it", "distance"]]'))

@@ -98,3 +98,12 @@ def test_named_columns_of_a_text_file_are_separated_by_tabs(tmp_path):
     assert fields(read(tmp_path / "a.txt", "sport\tthe game\n", columns=["label", "text"])) == [
         (1, {"label": "sport", "text": "the game"})
     ]
+
+
+@pytest.mark.parametrize("name", ["a.conll", "a.txt"])
+def test_comments_of_tagged_words(tmp_path, name):
+    text = "# id 5e domain=en\nEU _ _ B-ORG\n# _ _ O\n\n# id 6\nParis _ _ B-LOC\n"
+    assert fields(read(tmp_path / name, text)) == [
+        (1, {"tokens": ["EU", "#"], "tags": ["B-ORG", "O"]}),
+        (5, {"tokens": ["Paris"], "tags": ["B-LOC"]}),
+    ]

@@ -139,3 +139,16 @@ def test_repeated_ids_are_remarked(tmp_path):
     path.write_text("id,a\n1,x\n2,y\n1,z\n")
     [finding] = read_file(path).findings
     assert (finding.check, finding.count, finding.rows) == ("repeated-ids", 1, (f"{path}:4",))
+
+
+def test_bytes_of_parquet_are_texts(tmp_path):
+    path = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"a": ["你好".encode(), b"\xff"], "b": [[b"x"], []]}), path)
+    assert fields(path) == [{"a": "你好", "b": ["x"]}, {"a": "b'\\xff'", "b": []}]
+
+
+def test_many_columns_are_compared_at_once(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a," * 300_000 + "b\n")
+    with pytest.raises(UserError, match=r"same name \(a\)"):
+        read_file(path)

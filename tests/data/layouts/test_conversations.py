@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tunelift.data.layouts.common import UnusableError
-from tunelift.data.layouts.conversations import check_turns, conversation, from_messages, from_sharegpt, to_sharegpt
+from tunelift.data.layouts.conversations import (
+    calls,
+    check_turns,
+    conversation,
+    from_messages,
+    from_sharegpt,
+    to_sharegpt,
+    turn_text,
+)
 
 SYSTEM = {"role": "system", "content": "Be short."}
 USER = {"role": "user", "content": "q"}
@@ -142,3 +150,22 @@ def test_sharegpt_and_back_is_the_same(fields):
     row = json.loads(json.dumps(to_sharegpt(fields)))
     back = from_sharegpt(row, [])
     assert {name: back.get(name) for name in ("messages", "tools")} == {"tools": None, **fields}
+
+
+def test_calls_as_openai_had_them_before_tools():
+    call = {"role": "assistant", "content": None, "function_call": {"name": "add", "arguments": '{"a": 1}'}}
+    made = from_messages({"messages": [USER, call, {"role": "function", "name": "add", "content": "2"}, ANSWER]}, [])
+    assert calls(made["messages"][1]) == [{"name": "add", "arguments": {"a": 1}}]
+    assert made["messages"][2] == {"role": "tool", "name": "add", "content": "2"}
+
+
+def test_calls_in_sharegpt_are_json_once():
+    call = {"type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}}
+    turns = [USER, {"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "tool", "content": "2"}, ANSWER]
+    made = to_sharegpt(from_messages({"messages": turns}, []))["conversations"][1]
+    assert json.loads(made["value"]) == [{"name": "add", "arguments": {"a": 1}}]
+
+
+@pytest.mark.parametrize("listed", ["add", [1], [{"function": "add"}], None])
+def test_calls_that_are_none(listed):
+    assert turn_text({"role": "assistant", "content": "So.", "tool_calls": listed}) == "So."

@@ -77,3 +77,19 @@ def test_triples():
 def test_triples_that_cannot_be_used(item):
     with pytest.raises(UnusableError):
         from_triples({"text": "a", "spo_list": [item]}, [])
+
+
+def test_words_beside_marks_stay_apart():
+    made = from_relation({"relation": "r", "sentence": "a pair of<e1> moles </e1>and<e2> cats </e2>here."}, [])
+    assert made["text"] == "a pair of moles and cats here."
+    assert made["marked"] == "a pair of <e1>moles</e1> and <e2>cats</e2> here."
+
+
+@pytest.mark.parametrize("sentence", ["<e1> " * 20_000 + "<e2>", "<e1>a" + " " * 200_000 + "</e1><e2>b</e2>"])
+def test_many_marks_and_much_space_take_no_longer(sentence):
+    fields = {"relation": "r", "sentence": sentence}
+    if sentence.endswith("</e2>"):
+        assert from_relation(fields, [])["text"] == "ab"
+    else:
+        with pytest.raises(UnusableError):
+            from_relation(fields, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any
@@ -158,7 +159,10 @@ def _parse(file: DataFile, text: str) -> Any:
 def _list(file: DataFile, values: list[Any]) -> Numbered:
     rows = ((number, _named(file, value)) for number, value in enumerate(values, start=1))
     records = ((number, problem_of(value) or value) for number, value in rows)
-    return sound(file.name, records, "record", "a .json file is a list of objects")
+    hint = "a .json file is a list of objects"
+    if values and isinstance(values[0], list):
+        hint += "; where it is one of lists, name their values: dataset_kwargs: {column_names: [...]}"
+    return sound(file.name, records, "record", hint)
 
 
 def _named(file: DataFile, value: Any) -> Any:
@@ -224,8 +228,8 @@ def _object_or_repeated(pairs: list[tuple[str, Any]]) -> Any:
 
 
 def _repeated_name(pairs: list[tuple[str, Any]]) -> str:
-    names = [name for name, _ in pairs]
-    return next(name for name in names if names.count(name) > 1)
+    counts = Counter(name for name, _ in pairs)
+    return next(name for name, count in counts.items() if count > 1)
 
 
 def _refuse_repeated(value: Any) -> Any:

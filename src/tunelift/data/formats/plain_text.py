@@ -55,7 +55,7 @@ def read_tagged(file: DataFile) -> Numbered:
     """Words with tags, one a line, and blank lines between sentences (CoNLL).
 
     The word stands in the first column and the tag in the last, unless the columns are named. A blank word is left
-    out, and a sentence with a word that has no tag is dropped; both are counted.
+    out, and a sentence with a word that has no tag is dropped; both are counted. Comments begin with "# ".
     """
     with open_text(file) as text:
         yield from _sentences(file, text)
@@ -90,9 +90,15 @@ def _blocks(lines: Iterable[str]) -> Iterator[Block]:
 
 def _are_tagged(lines: list[str]) -> bool:
     """Whether nearly all of the first lines end in a tag."""
-    words = [_columns(line.rstrip("\r\n")) for line in lines if line.strip() and not line.startswith(DOCUMENT)]
+    content = (line.rstrip("\r\n") for line in lines if line.strip() and not line.startswith(DOCUMENT))
+    words = [_columns(line) for line in content if not _is_comment(line)]
     tagged = [columns for columns in words if len(columns) > 1 and TAG.fullmatch(columns[-1])]
     return len(tagged) > 0.9 * len(words)
+
+
+def _is_comment(line: str) -> bool:
+    """Whether a line is about a sentence, as in ``# id = 7``, and not the word "#" with its tag."""
+    return line.startswith("# ") and not TAG.fullmatch(line.split()[-1])
 
 
 def _columns(line: str) -> list[str]:
@@ -128,6 +134,8 @@ def _words(file: DataFile, begins: int, block: list[str], blank: Tally) -> list[
     word_at, tag_at = (names.index(TOKEN_COLUMN), names.index(TAG_COLUMN)) if names else (0, -1)
     words = []
     for number, line in enumerate(block, start=begins):
+        if _is_comment(line):
+            continue
         columns = _columns(line)
         if len(columns) != len(names) if names else len(columns) < 2:
             file.dropped.add("a word has no tag", f"{file.name}:{number}")

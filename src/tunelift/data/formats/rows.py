@@ -98,9 +98,24 @@ def place(source: Source) -> str:
     return f"{source.file}:{source.row}"
 
 
-def plain(record: dict[str, Any]) -> dict[str, Any]:
-    """A record as JSON has it: dates, decimals and the like become text, NaN and infinite numbers null."""
-    return json.loads(json.dumps(record, default=str), parse_constant=lambda name: None)
+def plain(record: dict[str, Any], nulls: list[str] | None = None) -> dict[str, Any]:
+    """A record as JSON has it: dates, decimals and bytes of UTF-8 become text, NaN and infinite numbers null.
+
+    Args:
+        record: The record.
+        nulls: The names of such numbers are added to it.
+    """
+    found = [] if nulls is None else nulls
+    return json.loads(json.dumps(record, default=_text), parse_constant=found.append)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            pass
+    return str(value)
 
 
 def sound(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from tunelift.core.errors import UserError, counted, nearest, shorten
 from tunelift.core.records import Finding
 from tunelift.data.formats.files import DataFile, largest_content, open_seekable, too_much
-from tunelift.data.formats.rows import Numbered, said, sound
+from tunelift.data.formats.rows import Numbered, plain, said, sound
 from tunelift.data.formats.text import open_text
 
 Records = Iterator[tuple[int, Sequence[Any]]]
@@ -103,7 +103,7 @@ def _names(file: DataFile, line: int, header: Sequence[Any]) -> list[str]:
 
 
 def _refuse_repeated(where: str, names: Sequence[str], hint: str) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise UserError(where, f"columns have the same name ({shorten(repeated)})", hint)
 
@@ -124,7 +124,7 @@ def read_parquet(file: DataFile) -> Numbered:
             for batch in parquet.iter_batches(batch_size=BATCH):
                 for record in batch.to_pylist():
                     number += 1
-                    yield number, json.loads(json.dumps(record, default=str), parse_constant=nulls.append)
+                    yield number, plain(record, nulls)
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
             raise UserError(file.name, f"is not a Parquet file ({said(error)})", "write it again") from error
     if nulls:

@@ -97,6 +97,24 @@ def check_turns(messages: list[Message]) -> None:
         raise UnusableError("the last answer is missing")
 
 
+def calls(message: Message) -> list[Fields]:
+    """The calls of tools in a message as name and arguments; OpenAI writes the latter as JSON inside of a text."""
+    listed: Any = message.get("tool_calls")
+    functions = [call.get("function", call) for call in (listed if _is_list_of_objects(listed) else [])]
+    return [
+        {"name": function.get("name"), "arguments": _arguments(function.get("arguments", {}))}
+        for function in functions
+        if isinstance(function, dict)
+    ]
+
+
+def turn_text(message: Message) -> str:
+    """The text of a message, and its calls of tools as JSON."""
+    called = calls(message)
+    parts = (message.get("content"), json.dumps(called, ensure_ascii=False) if called else None)
+    return "\n".join(filter(None, parts))
+
+
 def to_sharegpt(fields: Fields) -> Fields:
     """A conversation in the layout of ShareGPT; `conversation` makes the same messages of it again."""
     row: Fields = {"conversations": [_sharegpt_turn(message) for message in fields["messages"]]}
@@ -120,6 +138,8 @@ def _message(turn: Fields, roles: dict[str, str]) -> Message:
         raise UnusableError(f'"{str(name)[:40]}" is not a known role')
     content = turn.get("content", turn.get("value"))
     others = {key: value for key, value in turn.items() if key not in TURN_KEYS}
+    if isinstance(others.get(FUNCTION_CALL), dict):  # what OpenAI had before tools
+        others["tool_calls"] = _tool_calls(others.pop(FUNCTION_CALL))
     if name in CALLS and not others.get("tool_calls"):
         others["tool_calls"] = _tool_calls(content)
         content = ""
@@ -146,32 +166,33 @@ def _part(part: Any) -> str:
     return str(part["text"])
 
 
+def _arguments(value: Any) -> Any:
+    try:
+        inner = decoded(value)
+    except UnusableError:
+        return value
+    return inner if isinstance(inner, dict) else value
+
+
 def _tool_calls(text: Any) -> list[Fields]:
     """Calls as ShareGPT writes them: a text of JSON with name and arguments, or a list of such."""
-    calls = decoded(text)
-    calls = calls if isinstance(calls, list) else [calls]
-    if not calls or not all(isinstance(call, dict) and isinstance(call.get("name"), str) for call in calls):
+    listed = decoded(text)
+    listed = listed if isinstance(listed, list) else [listed]
+    if not listed or not all(isinstance(call, dict) and isinstance(call.get("name"), str) for call in listed):
         raise UnusableError("a call of a tool has no name")
     return [
         {"type": "function", "function": {"name": call["name"], "arguments": call.get("arguments", {})}}
-        for call in calls
+        for call in listed
     ]
 
 
 def _sharegpt_turn(message: Message) -> Fields:
     """A turn; what ShareGPT has no name for keeps its own."""
     others = {key: value for key, value in message.items() if key not in TURN_KEYS}
-    calls = message.get("tool_calls")
-    if not calls:
+    if not message.get("tool_calls"):
         return {"from": SHAREGPT_ROLES[message["role"]], "value": message["content"], **others}
-    functions = [call.get("function", call) if isinstance(call, dict) else {} for call in calls]
-    value = [{"name": call.get("name"), "arguments": call.get("arguments", {})} for call in functions]
-    return {
-        "from": FUNCTION_CALL,
-        "value": json.dumps(value, ensure_ascii=False),
-        "content": message["content"],
-        **others,
-    }
+    value = json.dumps(calls(message), ensure_ascii=False)
+    return {"from": FUNCTION_CALL, "value": value, "content": message["content"], **others}
 
 
 def _is_list_of_objects(value: Any) -> bool:

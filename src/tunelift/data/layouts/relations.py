@@ -10,8 +10,10 @@ from typing import Any
 
 from tunelift.data.layouts.common import Fields, UnusableError, filled_text
 
-MARKED = re.compile(r"<e([12])>\s*(.*?)\s*</e\1>", re.DOTALL)
+MARKED = re.compile(r"<e([12])>(.*?)</e\1>", re.DOTALL)
 MARK = re.compile(r"</?e[12]>")
+# White space inside of marks is no part of the text, unless nothing else stands between two words.
+ONLY_SPACE = re.compile(r"(?<=\w)(<e[12]>)(\s+)|(?<!\s)(\s+)(</e[12]>)(?=\w)")
 # What the two entities are called where they are given by their places.
 ENDS = (("head", "tail"), ("h", "t"), ("e1", "e2"), ("subject", "object"))
 ABSENT = "a subject or an object does not occur in its text"
@@ -48,15 +50,16 @@ def _marked_sentence(fields: Fields) -> str | None:
 
 def _without_marks(sentence: str) -> tuple[str, tuple[int, int], tuple[int, int]]:
     """The text and the places of what was marked."""
-    found = {match[1]: match[2] for match in MARKED.finditer(sentence)}
-    if set(found) != {"1", "2"} or len(MARK.findall(sentence)) != 4:
+    sentence = ONLY_SPACE.sub(lambda match: f"{match[2]}{match[1]}" if match[1] else f"{match[4]}{match[3]}", sentence)
+    if len(MARK.findall(sentence)) != 4 or {match[1] for match in MARKED.finditer(sentence)} != {"1", "2"}:
         raise UnusableError("not two entities are marked with <e1> and <e2>")
     text, position = "", 0
     places = {}
     for match in MARKED.finditer(sentence):
         text += sentence[position : match.start()]
-        places[match[1]] = (len(text), len(text) + len(match[2]))
-        text += match[2]
+        entity = match[2].strip()
+        places[match[1]] = (len(text), len(text) + len(entity))
+        text += entity
         position = match.end()
     if any(start == end for start, end in places.values()):
         raise UnusableError("a marked entity is empty")
