@@ -14,6 +14,11 @@ def metric(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"metric_list": [{"metric": name, **arguments}]}
 
 
+def answers(kind: str) -> dict[str, Any]:
+    """Answers that are no choices."""
+    return {"answer": {"kind": kind}, "doc_to_choice": None}
+
+
 # A repetition of repetitions, which takes ages to find that a text of many letters does not end as it should.
 ENDLESS = {
     "answer": {"kind": "number", "pattern": r"(\w|\w\w)+$"},
@@ -43,11 +48,12 @@ TASKS: list[tuple[str, dict[str, Any], str]] = [
     ("tolerance of letters", metric("number_match", {"relative": "small"}), "relative"),
     ("missing value of letters", metric("mae", {"missing": "none"}), "missing"),
     ("unknown tokenizer", metric("bleu", {"tokenize": "klingon"}), "klingon"),
-    ("unknown scheme", metric("entity_f1", {"scheme": "loose"}), "scheme"),
+    ("unknown scheme", {**metric("entity_f1", {"scheme": "loose"}), **answers("entities")}, "scheme"),
+    ("metric of another answer", metric("entity_f1", {}), "entity_f1.*entities, not choice"),
     ("no class out of scope", {"metric_list": [{"metric": "in_scope_acc"}]}, "out_of_scope"),
     ("ignored expression that is none", metric("exact_match", {"regexes_to_ignore": ["("]}), "exact_match.*'\\('"),
     ("ignored expression that is a number", metric("exact_match", {"regexes_to_ignore": [3]}), "regexes"),
-    ("execution without leave", {"metric_list": [{"metric": "pass_at_k"}]}, "allow_execution"),
+    ("execution without leave", {**metric("pass_at_k", {}), **answers("code")}, "allow_execution"),
     ("pattern that is none", {"answer": {"pattern": "("}}, "answer.pattern"),
     ("pattern that repeats too often", {"answer": {"pattern": "a{9999999999999999999999}"}}, "answer.pattern"),
     ("pattern nested too deeply", {"answer": {"pattern": "(" * 5000 + ")" * 5000}}, "answer.pattern"),
