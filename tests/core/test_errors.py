@@ -23,6 +23,10 @@ def test_a_misspelt_name_leads_to_the_nearest_valid_one(written: str, hint: str)
     assert nearest(written, ["few-shot", "epochs"]) == hint
 
 
+def test_long_names_are_cut() -> None:
+    assert nearest("x", ["a" * 500]) == f"valid here: {'a' * 60}..."
+
+
 def test_long_lists_are_cut_and_counted() -> None:
     assert shorten([3, 8]) == "3, 8"
     assert shorten(range(45), limit=3) == "0, 1, 2 and 42 more"

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+LONGEST = 60
+
 
 class UserError(Exception):
     """Something the user must change; the command line prints it as one line and exits with status 2.
@@ -36,7 +38,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """
     names = sorted(valid)
     matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f'did you mean "{matches[0]}"?' if matches else "valid here: " + ", ".join(names)
+    return f'did you mean "{matches[0]}"?' if matches else "valid here: " + ", ".join(map(_cut, names))
 
 
 def shorten(items: Iterable[object], limit: int = 5) -> str:
@@ -48,8 +50,12 @@ def shorten(items: Iterable[object], limit: int = 5) -> str:
 
 def shorten_text(value: Any) -> str:
     """A value as JSON, cut for an error message."""
-    text = json.dumps(value, ensure_ascii=False, default=repr, skipkeys=True)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    return _cut(json.dumps(value, ensure_ascii=False, default=repr, skipkeys=True))
+
+
+def _cut(text: str) -> str:
+    """A text of at most LONGEST characters; columns of a file without a header can be called as whole rows."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def counted(number: int, noun: str) -> str:
