@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tunelift.core.errors import UserError
 from tunelift.core.records import Example, Source
 from tunelift.data.splits import NEAR, Candidate, apportion, divide_pool, keep_splits
-from tunelift.data.tasks import SplitSizes
+from tunelift.data.task_parts import SplitSizes
 
 CHOICES = ("yes", "no")
 

@@ -54,6 +54,8 @@ TASKS: list[tuple[str, dict[str, Any], str]] = [
     ("ignored expression that is none", metric("exact_match", {"regexes_to_ignore": ["("]}), "exact_match.*'\\('"),
     ("ignored expression that is a number", metric("exact_match", {"regexes_to_ignore": [3]}), "regexes"),
     ("execution without leave", {**metric("pass_at_k", {}), **answers("code")}, "allow_execution"),
+    ("range of a text", {"answer": {"kind": "text", "range": [0, 1]}, "doc_to_choice": None}, "answer.range"),
+    ("range from large to small", {"answer": {"kind": "number", "range": [1, 0]}, "doc_to_choice": None}, "range"),
     ("pattern that is none", {"answer": {"pattern": "("}}, "answer.pattern"),
     ("pattern that repeats too often", {"answer": {"pattern": "a{9999999999999999999999}"}}, "answer.pattern"),
     ("pattern nested too deeply", {"answer": {"pattern": "(" * 5000 + ")" * 5000}}, "answer.pattern"),

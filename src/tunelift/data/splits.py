@@ -11,7 +11,7 @@ from tunelift.core.records import Example, Finding
 from tunelift.core.seeds import derive_seed
 from tunelift.data.duplicates import drop_near_duplicates, exact_groups, near_matches, normalise
 from tunelift.data.formats import place
-from tunelift.data.tasks import SplitSizes
+from tunelift.data.task_parts import SplitSizes
 
 # Jaccard similarity from which rows of different splits are called near duplicates.
 NEAR = 0.6

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import regex
 import yaml
 from pydantic import Field, JsonValue, NonNegativeInt, PrivateAttr, field_validator
 
-from tunelift.core.config import Count, FileName, Places, Strict, build, read_yaml
+from tunelift.core.config import FileName, Places, Strict, build, read_yaml
 from tunelift.core.errors import UserError, nearest
 from tunelift.core.recipe import HeadKind
+from tunelift.data.task_parts import AnswerKind, AnswerRules, Generation, SplitSizes
 
 OURS = frozenset(
     {
@@ -53,69 +53,6 @@ UNSUPPORTED = {
     "doc_to_audio": ("audio", PREPARE),
     "use_prompt": ("PromptSource prompts", "write the prompt as doc_to_text and doc_to_target"),
 }
-
-
-class SplitSizes(Strict):
-    """How one pool of rows is divided: seeded, stratified by answer, near duplicates kept on one side.
-
-    Attributes:
-        train: Number of training examples.
-        validation: Number of validation examples.
-        test: Number of test examples.
-        seed: The draw. It belongs to the task, so that the test set stays the same when a run's seed changes.
-        similarity: Jaccard similarity of character shingles from which rows count as near duplicates. Rows that are
-            made from patterns and alike by design need a higher one; at 1 only copies are left out.
-    """
-
-    train: Count
-    validation: Count
-    test: Count
-    seed: int = 7
-    similarity: float = Field(0.6, gt=0, le=1)
-
-
-class Generation(Strict):
-    """How answers are generated.
-
-    Attributes:
-        until: Texts that end the answer.
-        max_gen_toks: Largest number of new tokens.
-        do_sample: Must be False: answers are greedy, so that they can be repeated.
-        temperature: Must be 0.
-    """
-
-    until: list[str] | str = Field(default_factory=list)
-    max_gen_toks: Count = 256
-    do_sample: Literal[False] = False
-    temperature: Literal[0] = 0
-
-
-AnswerKind = Literal["choice", "text", "labels", "number", "entities", "triples", "json", "code", "sql", "ranking"]
-
-
-class AnswerRules(Strict):
-    """How an answer is read out of what a model says.
-
-    Attributes:
-        kind: Its form; by default a choice where the task has choices and a text where it has none.
-        strict: Take only what is exactly in the asked form; otherwise an answer is looked for in the text.
-        synonyms: Other wordings of an answer, by answer.
-        pattern: Regular expression of the part to read; its first group where it has one. The last match counts.
-    """
-
-    kind: AnswerKind | None = None
-    strict: bool = False
-    synonyms: dict[str, list[str]] = Field(default_factory=dict)
-    pattern: str | None = None
-
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            regex.compile(pattern or "")
-        except (regex.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"is not a regular expression ({error})") from error
-        return pattern
 
 
 class Task(Strict):
@@ -270,6 +207,8 @@ def load_task(path: str | Path) -> Task:
     task._places = places
     _need_choices(task)
     _check_synonyms(task)
+    if task.answer.range and task.answer_kind != "number":
+        raise UserError(task.place("answer"), "answer.range is for answers of the kind number", "remove it")
     return task.model_copy(update=_with_files(task, lambda name: _beside(path, name)))
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from tunelift.core.records import Example, Source
-from tunelift.data.tasks import AnswerRules, Task
+from tunelift.data.task_parts import AnswerRules
+from tunelift.data.tasks import Task
 from tunelift.evaluation.parsing.answers import check_references, extract_sql, parse_answer, reference_answers
 
 
@@ -42,6 +43,11 @@ def test_every_kind_has_its_form(kind: str, output: str, answer: Any) -> None:
     task, example = make(kind)
     parsed = parse_answer(output, task, example)
     assert parsed.strip() == answer if kind == "code" else parsed == answer
+
+
+@pytest.mark.parametrize(("output", "answer"), [("-1", -1.0), ("0.5", 0.5), ("1.01", None), ("25000", None)])
+def test_a_number_out_of_range_is_no_answer(output: str, answer: float | None) -> None:
+    assert parse_answer(output, *make("number", range=[-1.0, 1.0])) == answer
 
 
 def test_a_pattern_takes_the_last_match() -> None:

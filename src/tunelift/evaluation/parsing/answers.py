@@ -55,6 +55,10 @@ def _part(pattern: str, output: str, where: str) -> str | None:
     return (found[-1].group(1 if found[-1].re.groups else 0) or "") if found else None
 
 
+def _in_range(number: float | None, ends: list[float] | None) -> float | None:
+    return None if number is None or (ends and not ends[0] <= number <= ends[1]) else number
+
+
 ENTITY_KEYS = ("type", "start", "end", "text")
 FORMS = {
     "entities": 'write [{"type": "PER", "start": 0, "end": 3, "text": "Ann"}]',
@@ -70,7 +74,7 @@ PARSERS: dict[str, Parser] = {
     "labels": lambda output, task, example: parse_labels(
         output, list(task.wording.values()), task.answer.synonyms, task.answer.strict
     ),
-    "number": lambda output, task, example: final_number(output),
+    "number": lambda output, task, example: _in_range(final_number(output), task.answer.range),
     "entities": lambda output, task, example: parse_entities(
         output, source_text(example), task.wording, task.answer.synonyms, task.answer.strict
     ),
