@@ -15,7 +15,6 @@ from tunelift.evaluation.evaluate import (
     clusters_of,
     evaluate_model,
     evaluate_predictor,
-    preferred_choices,
 )
 from tunelift.evaluation.metrics.metric import mean_metric
 from tunelift.evaluation.parsing.choices import parse_choice
@@ -180,17 +179,6 @@ def test_items_are_numbered_by_their_place_in_the_test_split(make_task: Any, mak
     evaluation = evaluate_predictor(lambda texts: ["neutral"] * 2, make_task(), test, [3, 1], ["", ""], "majority")
     assert [(sample.doc_id, sample.example_id) for sample in evaluation.samples] == [(3, "e3"), (1, "e1")]
     assert evaluation.available == 5
-
-
-def test_each_rule_divides_the_log_probabilities_by_its_own_lengths() -> None:
-    encoded = {"正面": [1], "负面": [2, 3], "no": [4, 5, 6]}
-    # Sums -1.0, -1.6, -2.0; a token -1.0, -0.8, -0.67; a byte -0.17, -0.27, -1.0.
-    preferred = preferred_choices([-1.0, -1.6, -2.0], list(encoded), encoded)
-    assert preferred == {"choice_acc": "正面", "choice_acc_tokens": "no", "choice_acc_bytes": "正面"}
-
-
-def test_an_empty_choice_is_divided_by_one() -> None:
-    assert preferred_choices([-0.5, -0.6], ["", "a"], {"": [], "a": [1]})["choice_acc_bytes"] == ""
 
 
 def test_scores_that_are_no_shares_are_shown_with_their_digits() -> None:

@@ -19,6 +19,7 @@ from tunelift.evaluation.baselines import Predictor
 from tunelift.evaluation.metrics.metric import Metric, Outcome, UnavailableError
 from tunelift.evaluation.metrics.table import make_metrics, needs_generation
 from tunelift.evaluation.parsing.answers import parse_answer, reference_answers
+from tunelift.evaluation.preferences import choice_probabilities, preferred_choices
 from tunelift.prompts.build import PromptStyle, completion_ids, stop_strings
 from tunelift.statistics.intervals import score_interval, standard_error
 from tunelift.statistics.resampling import resampled_interval
@@ -41,7 +42,8 @@ class Evaluation:
         model: What answered.
         samples: One for every item that was asked, in the order of asking.
         available: Number of items in the test split, asked or not.
-        seconds: Time to generate (or predict) all answers; scoring choices and loading are not part of it.
+        seconds: Time to generate (or predict) all answers, or to measure all texts; scoring choices and loading are
+            not part of it.
         metrics: The metrics of the task, the headline first.
     """
 
@@ -167,19 +169,40 @@ def evaluate_model(
     examples = [test[position] for position in positions]
     asked = [asked_sample(task, *item, condition) for item in zip(positions, examples, prompts, strict=True)]
     if task.output_type == ROLLING:
-        logprobs = text_logprobs(loaded, prompts)
-        samples = [replace(sample, reference_logprob=logprob) for sample, logprob in zip(asked, logprobs, strict=True)]
-        return Evaluation(task.task, condition, loaded.name, with_metrics(samples, metrics), len(test), 0.0, metrics)
+        samples, seconds = _measure(loaded, prompts, asked)
+    else:
+        samples, seconds = _ask(loaded, style, examples, prompts, asked, condition)
+    return Evaluation(task.task, condition, loaded.name, with_metrics(samples, metrics), len(test), seconds, metrics)
+
+
+def _measure(loaded: LanguageModel, prompts: Sequence[Prompt], asked: list[Sample]) -> tuple[list[Sample], float]:
+    """Samples with the log-probability of their text, and how long that took, in seconds."""
+    started = time.perf_counter()
+    logprobs = text_logprobs(loaded, prompts)
+    seconds = time.perf_counter() - started
+    samples = [replace(sample, reference_logprob=logprob) for sample, logprob in zip(asked, logprobs, strict=True)]
+    return samples, seconds
+
+
+def _ask(
+    loaded: LanguageModel,
+    style: PromptStyle,
+    examples: Sequence[Example],
+    prompts: Sequence[Prompt],
+    asked: list[Sample],
+    condition: str,
+) -> tuple[list[Sample], float]:
+    """Samples with their answers, and how long generating these took, in seconds."""
     offered = [example.choices or (example.target,) for example in examples]
     wordings = list(dict.fromkeys(choice for choices in offered for choice in choices))
     encoded = dict(zip(wordings, completion_ids(style, wordings), strict=True))
     choices = [[encoded[choice] for choice in given if encoded[choice]] for given in offered]
     answers, seconds = _answers(loaded, style, prompts, choices, condition)
     samples = [
-        _answered(sample, task, example, answer, encoded)
+        _answered(sample, style.task, example, answer, encoded)
         for sample, example, answer in zip(asked, examples, answers, strict=True)
     ]
-    return Evaluation(task.task, condition, loaded.name, with_metrics(samples, metrics), len(test), seconds, metrics)
+    return samples, seconds
 
 
 def _answers(
@@ -240,7 +263,7 @@ def _answered(
         by_rule = preferred_choices(answer.logprobs, example.choices, encoded)
         scored = {
             "logprobs": answer.logprobs,
-            "probabilities": _softmax(answer.logprobs),
+            "probabilities": choice_probabilities(answer.logprobs),
             "choice_answer": by_rule[CHOICE],
             "metrics": {rule: float(choice == example.target) for rule, choice in by_rule.items()},
             "reference_logprob": answer.logprobs[example.choices.index(example.target)],
@@ -267,11 +290,6 @@ def _by_logprob(task: Task, example: Example, answer: Answer) -> dict[str, Any]:
         return {"answer": [choices[at] for at in order], "output": choices[order[0]]}
     likeliest = choices[max(range(len(choices)), key=lambda at: answer.logprobs[at])]
     return {"answer": likeliest, "output": likeliest}
-
-
-def _softmax(logprobs: Sequence[float]) -> tuple[float, ...]:
-    shifted = np.exp(np.array(logprobs) - max(logprobs))
-    return tuple((shifted / shifted.sum()).tolist())
 
 
 def text_logprobs(loaded: LanguageModel, prompts: Sequence[Prompt]) -> list[float]:
@@ -356,27 +374,3 @@ def evaluate_predictor(
         sample = asked_sample(task, position, example, prompt, condition)
         samples.append(replace(sample, output=output, answer=answer, finish_reason="prediction", tokens={}))
     return Evaluation(task.task, condition, condition, with_metrics(samples, metrics), len(test), seconds, metrics)
-
-
-def preferred_choices(
-    logprobs: Sequence[float], choices: Sequence[str], encoded: Mapping[str, Sequence[int]]
-) -> dict[str, str]:
-    """The choice that each rule prefers: by the metric that says whether it is right.
-
-    A sum of log-probabilities favours short choices. Divided by the number of tokens, or of bytes in UTF-8, which
-    does not depend on the tokenizer, it does not.
-
-    Args:
-        logprobs: Of the choices, in nats, summed over their tokens.
-        choices: The choices.
-        encoded: Token ids of each choice.
-    """
-    lengths = {
-        CHOICE: [1] * len(choices),
-        f"{CHOICE}_tokens": [len(encoded[choice]) for choice in choices],
-        f"{CHOICE}_bytes": [len(choice.encode()) for choice in choices],
-    }
-    return {
-        rule: choices[max(range(len(choices)), key=lambda place: logprobs[place] / max(sizes[place], 1))]
-        for rule, sizes in lengths.items()
-    }
