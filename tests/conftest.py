@@ -58,7 +58,7 @@ def gemma_tokenizer() -> Any:
     if not folder.is_dir():
         pytest.skip("bundled/gemma3-270m is not installed; its terms are to be accepted first")
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = default_chat_template(tokenizer)
+    tokenizer.chat_template = default_chat_template(tokenizer, ())
     return tokenizer
 
 

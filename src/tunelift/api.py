@@ -65,7 +65,7 @@ def tune(
     validation = training_prompts(style, data.splits.validation)
     splits = Splits(data.splits.train, data.splits.validation, [])
     examples = [*splits.train, *splits.validation]
-    prompt_findings = check_prompts(style, examples, training + validation, {}, model.context)
+    prompt_findings = check_prompts(style, examples, training + validation, {}, model.context, model.untrained_tokens)
     refuse_errors([*data.findings, *check_answers(splits), *prompt_findings], f"task {task.task}")
     prompts = [prompt.token_ids for prompt in training + validation]
     key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])
@@ -116,7 +116,7 @@ def evaluate(
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
     prompts = answer_prompts(style, asked, items, data.splits.train, asked.seed)
     name = condition or f"{Path(model.name).name} {asked.shots}-shot"
-    prompt_findings = check_prompts(style, items, [], {name: prompts}, model.context)
+    prompt_findings = check_prompts(style, items, [], {name: prompts}, model.context, model.untrained_tokens)
     refuse_errors([*check_answers(Splits([], [], test)), *prompt_findings], f"task {task.task}")
     return evaluate_model(model, style, test, positions, prompts, name, allow_execution)
 

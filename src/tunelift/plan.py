@@ -164,5 +164,6 @@ def find_faults(plan: Plan) -> list[Finding]:
     found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
     for system in plan.models:
         training = system.training + system.validation if system.tuned or not system.name else []
-        found += check_prompts(system.style, examples, training, system.prompts, system.base.context)
+        base = system.base
+        found += check_prompts(system.style, examples, training, system.prompts, base.context, base.untrained_tokens)
     return [*found, *(finding for head in plan.heads for finding in head.findings)]

@@ -42,7 +42,7 @@ def small_tokenizer() -> Any:
     inner.decoder = decoders.ByteLevel()
     inner.add_special_tokens(words[:3])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|im_end|>")
-    tokenizer.chat_template = default_chat_template(tokenizer)
+    tokenizer.chat_template = default_chat_template(tokenizer, ())
     return tokenizer
 
 

@@ -87,7 +87,7 @@ def test_the_stop_token_is_what_the_template_puts_behind_an_answer(tokenizer: An
 
 def test_the_default_template_uses_chatml_where_the_vocabulary_has_its_marks(tokenizer: Any) -> None:
     bare = copy.deepcopy(tokenizer)
-    bare.chat_template = default_chat_template(bare)
+    bare.chat_template = default_chat_template(bare, ())
     assert bare.chat_template != tokenizer.chat_template
     assert stop_token_id(bare) == STOP
     messages = [{"role": "system", "content": "Be short."}, *user("Hi")]
@@ -98,6 +98,13 @@ def test_the_default_template_uses_chatml_where_the_vocabulary_has_its_marks(tok
     bare.bos_token = "<|endoftext|>"
     assert render_chat(bare, messages) == f"<|endoftext|>{text}"
     assert encode_chat(bare, messages).count(bare.bos_token_id) == 1
+
+
+def test_marks_that_the_model_does_not_know_are_not_used(tokenizer: Any) -> None:
+    bare = copy.deepcopy(tokenizer)
+    bare.chat_template = default_chat_template(bare, (STOP,))
+    assert stop_token_id(bare) == bare.eos_token_id
+    assert "Assistant:\n" in render_chat(bare, user("Hi"))
 
 
 def test_the_default_template_of_gemma(gemma_tokenizer: Any) -> None:
@@ -122,7 +129,7 @@ def test_the_default_template_of_gemma(gemma_tokenizer: Any) -> None:
 
 def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> None:
     chat = copy.deepcopy(plain_tokenizer)
-    chat.chat_template = default_chat_template(chat)
+    chat.chat_template = default_chat_template(chat, ())
     messages = [
         {"role": "system", "content": "Be short."},
         *user("Hi</s>"),
@@ -130,7 +137,10 @@ def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> 
         *user("Hm"),
     ]
     ids = encode_chat(chat, messages)
-    assert render_chat(chat, messages) == "<s>Be short.\n\nUser: Hi</s>\nAssistant: Ho</s>\nUser: Hm\nAssistant:"
+    assert (
+        render_chat(chat, messages)
+        == "<s>Be short.\n\nUser:\nHi</s>\n\nAssistant:\nHo</s>\n\nUser:\nHm\n\nAssistant:\n"
+    )
     assert chat.decode(ids) == render_chat(chat, messages)
     assert (ids[0], ids.count(chat.bos_token_id), ids.count(chat.eos_token_id)) == (chat.bos_token_id, 1, 1)
     assert stop_token_id(chat) == chat.eos_token_id
@@ -139,7 +149,7 @@ def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> 
 def test_a_model_without_any_end_token_is_refused(plain_tokenizer: Any) -> None:
     endless = copy.deepcopy(plain_tokenizer)
     endless.eos_token = None
-    endless.chat_template = default_chat_template(endless)
+    endless.chat_template = default_chat_template(endless, ())
     with pytest.raises(UserError, match="has no token that could end an answer - give the tokenizer an eos_token"):
         stop_token_id(endless)
 

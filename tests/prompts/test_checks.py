@@ -8,19 +8,26 @@ import pytest
 
 from tunelift.core.records import Example, Finding
 from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
+from tunelift.prompts.chat import stop_token_id
 from tunelift.prompts.checks import check_prompts
 
 
 @pytest.fixture
 def checked(tokenizer: Any, make_task: Callable[..., Any]) -> Callable[..., dict[str, Finding]]:
     def check(
-        examples: list[Example], context: int = 1000, chat: bool = True, cut: int = 0, **keys: Any
+        examples: list[Example],
+        context: int = 1000,
+        chat: bool = True,
+        cut: int = 0,
+        untrained: tuple[int, ...] = (),
+        **keys: Any,
     ) -> dict[str, Finding]:
         style = PromptStyle(make_task(**{"generation_kwargs": {"max_gen_toks": 8}, **keys}), tokenizer, chat)
         training = training_prompts(style, examples)
         training = [dataclasses.replace(p, token_ids=p.token_ids[: len(p.token_ids) - cut]) for p in training]
         answering = {"zero-shot": build_prompts(style, examples, [()] * len(examples))}
-        return {finding.check: finding for finding in check_prompts(style, examples, training, answering, context)}
+        found = check_prompts(style, examples, training, answering, context, untrained)
+        return {finding.check: finding for finding in found}
 
     return check
 
@@ -103,3 +110,13 @@ def test_an_instruction_behind_the_text_is_mentioned(checked: Any, make_example:
     assert (finding.severity, finding.count) == ("info", 30)
     assert "instruction-behind-text" not in checked(examples, doc_to_text=before)
     assert "instruction-behind-text" not in checked(examples[:5], doc_to_text=behind)
+
+
+def test_a_stop_token_that_the_model_does_not_know_is_told(
+    checked: Any, make_example: Callable[..., Any], tokenizer: Any
+) -> None:
+    examples = [make_example("1", "fine"), make_example("2", "fine, too", "bad")]
+    finding = checked(examples, untrained=(stop_token_id(tokenizer),))["stop-token-unknown"]
+    assert (finding.severity, finding.count) == ("warning", 2)
+    assert 'answers end in "<|im_end|>", which the model has never been trained on' in finding.message
+    assert checked(examples, untrained=(stop_token_id(tokenizer) + 1,)) == {}

@@ -16,6 +16,7 @@ from tunelift.core.progress import say
 from tunelift.models.adapters import ADAPTER, merge_adapter
 from tunelift.models.bundled import MODELS, bundled_folder, bundled_model, part_files
 from tunelift.models.gguf import convert, converted_folder
+from tunelift.models.vocabulary import untrained_tokens
 from tunelift.prompts.chat import default_chat_template, stop_token_id
 
 # The file that makes a folder one of a model with a head.
@@ -47,6 +48,11 @@ class LanguageModel:
     def context(self) -> int:
         """The longest sequence that the model takes, in tokens."""
         return longest_sequence(self.model)
+
+    @property
+    def untrained_tokens(self) -> frozenset[int]:
+        """Control tokens that the model has never been trained on."""
+        return untrained_tokens(self.model, self.tokenizer)
 
     @property
     def stop_token_ids(self) -> frozenset[int]:
@@ -228,7 +234,7 @@ def _put_on(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
 def _finish(name: str, model: Any, tokenizer: Any, source: str) -> LanguageModel:
     """Give a decoder a chat template, the generation configuration all stop tokens, and both a padding token."""
     if not tokenizer.chat_template and not model.config.is_encoder_decoder:
-        tokenizer.chat_template = default_chat_template(tokenizer)
+        tokenizer.chat_template = default_chat_template(tokenizer, untrained_tokens(model, tokenizer))
     loaded = LanguageModel(name, model, tokenizer, source, model_fingerprint(model, source))
     model.generation_config.eos_token_id = sorted(loaded.stop_token_ids)
     if tokenizer.pad_token_id is None:

@@ -6,7 +6,7 @@ trained on. Data is data: control tokens that stand in a text are encoded as pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -15,17 +15,21 @@ from tunelift.core.errors import UserError
 Message = dict[str, Any]
 
 
-def default_chat_template(tokenizer: Any) -> str:
+def default_chat_template(tokenizer: Any, untrained: Collection[int]) -> str:
     """A chat template for a base model that has none.
 
-    The turns are marked with control tokens that the vocabulary already has (Gemma's, or ChatML's), otherwise with
-    the words "User:" and "Assistant:" and the end-of-sequence token. Each begins with BOS exactly once where the
-    tokenizer has one.
+    The turns are marked with control tokens that the model knows (Gemma's, or ChatML's), otherwise with the words
+    "User:" and "Assistant:" and the end-of-sequence token. Each begins with BOS exactly once where the tokenizer has
+    one.
+
+    Args:
+        tokenizer: Its tokenizer.
+        untrained: Control tokens in the vocabulary that the model has never been trained on.
     """
-    vocabulary = tokenizer.get_vocab()
-    if "<start_of_turn>" in vocabulary and "<end_of_turn>" in vocabulary:
+    known = {token for token, token_id in tokenizer.get_vocab().items() if token_id not in untrained}
+    if {"<start_of_turn>", "<end_of_turn>"} <= known:
         name = "gemma"
-    elif "<|im_start|>" in vocabulary and "<|im_end|>" in vocabulary:
+    elif {"<|im_start|>", "<|im_end|>"} <= known:
         name = "chatml"
     else:
         name = "plain"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import takewhile
 from typing import Any
 
@@ -21,6 +21,7 @@ def check_prompts(
     training: list[Prompt],
     answering: dict[str, list[Prompt]],
     context: int,
+    untrained: Collection[int],
 ) -> list[Finding]:
     """All findings about rendered prompts.
 
@@ -30,6 +31,7 @@ def check_prompts(
         training: The training and validation prompts.
         answering: The test prompts of every condition.
         context: The longest sequence that the model takes, in tokens.
+        untrained: Control tokens that the model has never been trained on.
     """
     places = {example.id: f"{example.source.file}:{example.source.row}" for example in examples}
     if style.task.output_type == ROLLING:  # whole texts: long ones are cut into windows where they are measured
@@ -38,7 +40,7 @@ def check_prompts(
         *_too_long(training, answering, style, places, context),
         *_empty([*training, *(prompt for prompts in answering.values() for prompt in prompts)], places),
         *_control_tokens(style, examples, places),
-        *_stop_token(style.tokenizer, training, places),
+        *_stop_token(style.tokenizer, training, untrained, places),
         *_answers(style, examples, places),
         *_instruction_behind(style, examples),
     ]
@@ -87,8 +89,15 @@ def _control_tokens(style: PromptStyle, examples: list[Example], places: dict[st
     )
 
 
-def _stop_token(tokenizer: Any, training: list[Prompt], places: dict[str, str]) -> list[Finding]:
+def _stop_token(
+    tokenizer: Any, training: list[Prompt], untrained: Collection[int], places: dict[str, str]
+) -> list[Finding]:
     stop = stop_token_id(tokenizer)
+    if training and stop in untrained:
+        token = tokenizer.convert_ids_to_tokens(stop)
+        message = f'answers end in "{token}", which the model has never been trained on; it can hardly learn to stop'
+        remedy = "take the chat template out of the tokenizer, so that answers end in a token that it knows"
+        return [Finding("stop-token-unknown", "warning", message, len(training), remedy)]
     ids = [prompt.example_id for prompt in training if not prompt.supervised[-1] or prompt.token_ids[-1] != stop]
     message = "training prompts do not end in a supervised stop token; the model would not learn to stop"
     return _finding("stop-token-not-trained", "error", message, "correct the chat template", ids, places)
