@@ -46,8 +46,14 @@ def stems(made: Plan, above: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, 
     for group in made.groups:
         yield path, group
     for part in made.below:
-        assert part.stem
         yield from stems(part, path)
+
+
+def own_stems(made: Plan) -> Iterator[tuple[int, ...]]:
+    """The stem of every plan below."""
+    for part in made.below:
+        yield part.stem
+        yield from own_stems(part)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -60,6 +66,7 @@ def test_stems_begin_their_sequences_and_leave_what_is_not_free(
     assert made == plan_stems(sequences, free, budget)
     found = list(stems(made))
     assert sorted(index for _, group in found for index in group) == list(range(len(sequences)))
+    assert all(0 < len(stem) <= budget for stem in own_stems(made))
     for path, group in found:
         assert all(tuple(sequences[index][: len(path)]) == path and len(path) <= free[index] for index in group)
         assert len(group) == 1 or slots(sequences, group, len(path)) <= budget
@@ -83,7 +90,8 @@ def test_a_stem_is_made_where_it_pays() -> None:
 def test_nothing_but_what_is_free_stands_in_stems() -> None:
     sequences = [list(range(400))] * 3 + [[*range(400), 7]] * 3
     assert plan_stems(sequences, [0] * 6, 100).below == []
-    assert len(plan_stems([[*range(300), *range(n, n + 90)] for n in range(5)], [200] * 5, 100).below[0].stem) == 200
+    made = plan_stems([[*range(300), *range(n, n + 90)] for n in range(5)], [200] * 5, 100)
+    assert list(own_stems(made)) == [tuple(range(100)), tuple(range(100, 200))]
 
 
 def test_ten_thousand_choices_are_planned() -> None:

@@ -4,14 +4,15 @@ Sequences in lexicographic order stand beside those with which they have most in
 begin alike, is a range of them. A group of sequences becomes one tree, whose slots the budget bounds as they would be
 if all were shared that is common; what is too short for a segment comes on top. A family that is
 larger than that is divided into groups; where it pays, what all of it begins with becomes a *stem*, which is computed
-once before its groups instead of in each of them.
+once before its groups instead of in each of them. A stem larger than the budget is several, one behind the other.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def plan_stems(sequences: Sequence[Sequence[int]], free: Sequence[int], budget: 
     Args:
         sequences: Token ids.
         free: For each sequence how many of its tokens may stand in stems, fewer than it has.
-        budget: Largest number of slots of a tree.
+        budget: Largest number of slots of a tree, and of tokens of a stem.
     """
     ordered = _sort(sequences)
 
@@ -90,7 +91,9 @@ def plan_stems(sequences: Sequence[Sequence[int]], free: Sequence[int], budget: 
             stem = min(min(free[ordered.indices[place]] for place in places), _common(ordered, *family))
             slots = sum(ordered.new(place, depth) for place in places[1:]) + len(ordered.tokens[places[0]]) - depth
             if slots > budget and _pays(stem - depth, slots - (stem - depth), len(places), budget):
-                plans.append(Plan(tuple(ordered.tokens[places[0]][depth:stem].tolist()), *below(*family, stem)))
+                plans.append(
+                    _behind(ordered.tokens[places[0]][depth:stem].tolist(), budget, Plan((), *below(*family, stem)))
+                )
             else:
                 small.append(family)
         return _groups(ordered, small, depth, budget, None), plans
@@ -121,6 +124,16 @@ def _sort(sequences: Sequence[Sequence[int]]) -> _Sorted:
 def _common(ordered: _Sorted, first: int, last: int) -> int:
     """What all sequences of a range begin with."""
     return int(ordered.common[first + 1 : last].min(initial=len(ordered.tokens[first])))
+
+
+def _behind(tokens: list[int], budget: int, plan: Plan) -> Plan:
+    """A plan behind tokens, which are divided evenly into stems no longer than the budget."""
+    pieces = math.ceil(len(tokens) / budget)
+    borders = [len(tokens) * piece // pieces for piece in range(pieces + 1)]
+    plan = replace(plan, stem=tuple(tokens[borders[-2] :]))
+    for first, last in reversed(list(pairwise(borders[:-1]))):
+        plan = Plan(tuple(tokens[first:last]), [], [plan])
+    return plan
 
 
 def _pays(stem: int, branches: int, sequences: int, budget: int) -> bool:
