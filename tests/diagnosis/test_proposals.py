@@ -8,8 +8,8 @@ import pytest
 from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.diagnosis.proposals import (
     add_rare_class,
-    allow_longer_answers,
     beat_classical,
+    end_answers,
     enlarge_test,
     name_choices,
     propose,
@@ -92,11 +92,13 @@ def test_a_class_that_is_not_rare_or_does_well_needs_none(table: Any, train_coun
 
 def test_unusable_answers() -> None:
     assert name_choices(diagnosis([])) is None
-    assert allow_longer_answers(diagnosis([])) is None
+    assert end_answers(diagnosis([])) is None
     found = name_choices(diagnosis([], unparsed=7, table=TABLE))
     assert str(found) == "name the choices in the instruction (7 of 100 answers of tuned are not one of them)"
     assert "7 of 100" in str(name_choices(diagnosis([], unparsed=7)))
-    assert "9 of 100" in str(allow_longer_answers(diagnosis([], truncated=9)))
+    assert end_answers(diagnosis([], truncated=4)) is None
+    assert str(end_answers(diagnosis([], truncated=9))).startswith("raise generation_kwargs.max_gen_toks (9 of 100")
+    assert "until the model stops" in str(end_answers(diagnosis([], truncated=51)))
 
 
 def test_a_loss_that_still_falls_asks_for_more_epochs() -> None:

@@ -14,6 +14,7 @@ LEVEL = 0.05
 FEWEST_ERRORS = 5  # fewer could be chance
 LARGE_SHARE = 0.2  # of all errors
 RARE_SHARE = 0.5  # of the examples that a class would have if all were equally frequent
+ENDLESS_SHARE = 0.5  # of all answers
 LOSS_CHANGE = 0.01  # relative; less is noise
 SHOWN_CHANGE = 0.001  # nats; less would not be seen in what is shown
 LARGEST_TEST = 9  # times the present test set; more is no practical proposal
@@ -37,7 +38,7 @@ def propose(
         separate_classes(diagnosis),
         add_rare_class(diagnosis, train_counts),
         name_choices(diagnosis),
-        allow_longer_answers(diagnosis),
+        end_answers(diagnosis),
         tune_longer(tuning) if tuning else None,
         tune_less(tuning) if tuning else None,
         beat_classical(against, train_counts, comparison.scale),
@@ -81,11 +82,13 @@ def name_choices(diagnosis: Diagnosis) -> Proposal | None:
     return Proposal("name the choices in the instruction", f"{counted} are not one of them")
 
 
-def allow_longer_answers(diagnosis: Diagnosis) -> Proposal | None:
-    """Answers that were cut off."""
-    if not diagnosis.truncated:
+def end_answers(diagnosis: Diagnosis) -> Proposal | None:
+    """Answers that were cut off: some are too long, but most of them only where the model does not stop."""
+    if diagnosis.truncated < FEWEST_ERRORS:
         return None
     evidence = f"{diagnosis.truncated} of {diagnosis.items} answers of {diagnosis.condition} were cut off"
+    if diagnosis.truncated > ENDLESS_SHARE * diagnosis.items:
+        return Proposal("raise tune.learning_rate or tune.epochs until the model stops by itself", evidence)
     return Proposal("raise generation_kwargs.max_gen_toks", evidence)
 
 
