@@ -16,6 +16,7 @@ from tunelift.prompts.chat import (
     encode_texts,
     render_chat,
     stop_token_id,
+    turn_borders,
 )
 
 STOP, BEGIN = 2, 1  # <|im_end|> and <|im_start|> of SmolLM2
@@ -144,6 +145,17 @@ def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> 
     assert chat.decode(ids) == render_chat(chat, messages)
     assert (ids[0], ids.count(chat.bos_token_id), ids.count(chat.eos_token_id)) == (chat.bos_token_id, 1, 1)
     assert stop_token_id(chat) == chat.eos_token_id
+
+
+def test_where_words_mark_the_turns_the_next_one_ends_an_answer(tokenizer: Any, plain_tokenizer: Any) -> None:
+    chat = copy.deepcopy(plain_tokenizer)
+    assert turn_borders(chat) == ()
+    chat.chat_template = default_chat_template(chat, ())
+    assert turn_borders(chat) == ("\nUser:",)
+    # Marked by a control token, or by nothing that would be a line of its own.
+    assert turn_borders(tokenizer) == ()
+    chat.chat_template = "{% for message in messages %}{{ message.content }}</s>{% endfor %}"
+    assert turn_borders(chat) == ()
 
 
 def test_a_model_without_any_end_token_is_refused(plain_tokenizer: Any) -> None:

@@ -122,6 +122,30 @@ def stop_token_id(tokenizer: Any) -> int:
     return int(tokenizer.eos_token_id)
 
 
+def turn_borders(tokenizer: Any) -> tuple[str, ...]:
+    """Texts that end an answer because the next question begins behind them.
+
+    A template that marks turns with words, such as "User:", leaves a model that does not stop to write the user's next
+    turn; where control tokens mark them, the stop token is enough.
+
+    Returns:
+        What the template puts between an answer and the next question if that is an ordinary line of its own.
+    """
+    if not tokenizer.chat_template:
+        return ()
+    question, answer = "next question", "last answer"
+    turns = [("user", "question"), ("assistant", answer), ("user", question)]
+    try:
+        messages = [{"role": role, "content": content} for role, content in turns]
+        rendered = tokenizer.apply_chat_template(messages, tokenize=False)
+    except Exception as error:
+        raise _template_error(tokenizer, error) from error
+    between = rendered.partition(answer)[2].partition(question)[0]
+    border = between.removeprefix(tokenizer.convert_ids_to_tokens(stop_token_id(tokenizer)))
+    is_line = border.startswith("\n") and border.strip() and not control_tokens_in(tokenizer, border)
+    return (f"\n{border.strip()}",) if is_line else ()
+
+
 def control_tokens_in(tokenizer: Any, text: str) -> list[str]:
     """The control tokens of the tokenizer that stand in a text."""
     special = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)

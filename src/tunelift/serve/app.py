@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from tunelift.core.errors import UserError
 from tunelift.core.seeds import derive_seed
 from tunelift.models.load import LanguageModel
-from tunelift.prompts.chat import encode_chat
+from tunelift.prompts.chat import encode_chat, turn_borders
 from tunelift.serve.generation import Options, Piece, stream_tokens
 from tunelift.serve.protocol import (
     CHAT,
@@ -97,9 +97,10 @@ class Service:
             message = f"the prompt has {prompt_tokens} tokens; the model takes {self.loaded.context}, answer included"
             param = "messages" if isinstance(request, ChatRequest) else "prompt"
             raise ApiError(400, message, param, "context_length_exceeded")
+        borders = turn_borders(self.tokenizer) if isinstance(request, ChatRequest) else ()
         return Options(
             max_new_tokens=min(request.limit or self.max_new_tokens, room),
-            stop=self.stop if request.stop is None else tuple(request.stop),
+            stop=(*(self.stop if request.stop is None else request.stop), *borders),
             temperature=request.temperature,
             top_p=request.top_p,
             seed=secrets.randbits(63) if request.seed is None else derive_seed(request.seed, "sampling"),
