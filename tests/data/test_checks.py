@@ -117,7 +117,8 @@ def test_groups_count_as_units():
     test = part("test", ["no", "yes"] * 100, groups=[f"g{number // 10}" for number in range(200)])
     (finding,) = check_examples(Splits(part("train", ["no", "yes"]), [], test), task())
     assert (finding.check, finding.count) == ("few-test-items", 20)
-    assert "groups" in finding.message
+    assert "groups show only" in finding.message
+    assert finding.message.endswith("in a group is right or wrong together")
 
 
 def test_split_for_demonstrations_beside_a_training_split():

@@ -163,6 +163,8 @@ def _size(test: list[Example]) -> list[Finding]:
     if count < FEW:
         smallest = 100 * min(1.0, NORMAL_QUANTILES * math.sqrt(CHANGED / count))
         message = f"so few test {unit} show only differences of about {smallest:.0f} points or more"
+        if unit == "groups":
+            message += ", if what stands in a group is right or wrong together"
         return [Finding("few-test-items", "warning", message, count, remedy)]
     return []
 
