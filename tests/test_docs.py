@@ -135,7 +135,7 @@ def enter(line: str, output: str, folder: Path, servers: ExitStack) -> None:
 def finish(command: list[str], status: int, output: str, folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=1200)
     assert done.returncode == status, done.stderr
-    shown = done.stderr.replace("\r", "\n").rstrip().rpartition("\n")[2] if status else done.stdout
+    shown = done.stderr.replace("\r", "\n").rstrip().rpartition("\n")[2] if status == 2 else done.stdout
     if output:
         options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
         assert doctest.OutputChecker().check_output(output, shown, options), f"shown is\n{output}\nprinted is\n{shown}"

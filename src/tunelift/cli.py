@@ -233,19 +233,51 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _add_compare(verbs: Any) -> None:
-    parser = _verb(verbs, "compare", _compare, "compare two samples files, ours or the harness's", model=False)
-    parser.add_argument("baseline", type=Path, help="samples_*.jsonl, or a folder with one")
-    parser.add_argument("candidate", type=Path, help="samples_*.jsonl, or a folder with one")
-    parser.add_argument("--metric", help="which metric (default: acc, or the only one)")
+    parser = _verb(verbs, "compare", _compare, "compare two logs of the same items, ours or others'", model=False)
+    log = "samples_*.jsonl, Inspect's .eval or .json, scores in a .csv or .tsv, or a folder with one log"
+    parser.add_argument("baseline", type=Path, help=log)
+    parser.add_argument("candidate", type=Path, help="the same")
+    parser.add_argument("--metric", help="which metric (default: the first that is required, acc, or the only one)")
     parser.add_argument("--filter", help="which filter of the harness, where there are several")
-    parser.add_argument("--json", action="store_true", help="print the comparison as JSON on standard output")
+    grouped = "what says which items belong together: a field of documents, a key of metadata or a column"
+    parser.add_argument("--group-by", metavar="NAME", help=grouped)
+    lower = "a metric of which the files do not say that lower is better"
+    parser.add_argument("--lower-is-better", action="append", default=[], metavar="METRIC", help=lower)
+    required = (
+        "exit with status 1 unless an improvement of at least so much is shown, in percentage points for shares and in"
+        " the metric's own unit for others; a fall where lower is better; several can be given"
+    )
+    parser.add_argument("--require", action="append", default=[], metavar="'METRIC >= NUMBER'", help=required)
+    level = "level of each --require, whose interval has the confidence 1 - alpha (default: 0.05)"
+    parser.add_argument("--alpha", type=_level, default=0.05, help=level)
+    parser.add_argument("--json", action="store_true", help="print comparison and verdicts as JSON on standard output")
 
 
-def _compare(options: argparse.Namespace) -> None:
-    from tunelift.comparison.reading import compare_files
+def _level(text: str) -> float:
+    try:
+        level = float(text)
+    except ValueError:
+        level = 0.0
+    if not 0.001 <= level <= 0.5:  # what 20,000 drawn sign flips can resolve
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number from 0.001 to 0.5')
+    return level
 
-    comparison = compare_files(options.baseline, options.candidate, options.metric, options.filter)
-    print(json.dumps(comparison.to_dict(), ensure_ascii=False) if options.json else comparison)
+
+def _compare(options: argparse.Namespace) -> int:
+    from tunelift.comparison.gates import judge, parse_requirement
+    from tunelift.comparison.reading import compare_pair, read_pair
+
+    requirements = [parse_requirement(text) for text in options.require]
+    pair = read_pair(options.baseline, options.candidate, options.filter, options.group_by, options.lower_is_better)
+    verdicts = [judge(pair, requirement, options.alpha) for requirement in requirements]
+    metrics = [options.metric, *(requirement.metric for requirement in requirements)]
+    comparison = compare_pair(pair, next(filter(None, metrics), None))
+    if options.json:
+        record = comparison.to_dict() | {"requirements": [verdict.to_dict() for verdict in verdicts]}
+        print(json.dumps(record, ensure_ascii=False))
+    else:
+        print("\n".join(map(str, [comparison, *verdicts])))
+    return EXIT_DONE if all(verdict.shown for verdict in verdicts) else EXIT_FELL_SHORT
 
 
 def _add_report(verbs: Any) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tunelift.comparison.reading import compare_files, find_samples, read_samples
+from tunelift.comparison.reading import compare_files, compare_pair, find_log, read_pair
 from tunelift.core.errors import UserError
 
+LOGS = Path(__file__).parent / "logs" / "data"
 NAME = "samples_arc_easy_2026-08-21T10-11-12.345678.jsonl"
 
 
@@ -126,29 +127,18 @@ def test_different_items_are_refused(tmp_path: Path) -> None:
         compare_files(a, b)
 
 
-def test_a_missing_hash_is_computed_as_the_harness_does(tmp_path: Path) -> None:
-    lines = harness_lines(RIGHT_A)
-    without = [{k: v for k, v in line.items() if k != "doc_hash"} for line in lines]
-    assert read_samples(write(tmp_path / "a", lines)).keys() == read_samples(write(tmp_path / "b", without)).keys()
-
-
-def test_one_of_several_filters_must_be_chosen(tmp_path: Path) -> None:
+def test_a_filter_that_must_be_chosen(tmp_path: Path) -> None:
     lines = [
         harness_line(index, doc, filter=name, exact_match=float(name == "flexible-extract"))
-        | {"resps": [["so it is 4"]], "filtered_resps": ["4" if name == "flexible-extract" else "[invalid]"]}
         for index, doc in enumerate(DOCS)
         for name in ("strict-match", "flexible-extract")
     ]
     file = write(tmp_path, lines)
-    with pytest.raises(UserError, match="2 filters - choose one: flexible-extract, strict-match"):
-        read_samples(file)
-    with pytest.raises(UserError, match='no filter "strict" - did you mean "strict-match"'):
-        read_samples(file, "strict")
-    comparison = compare_files(file, file, filter="strict-match")
-    assert comparison.metric == "exact_match"
-    assert comparison.conditions[0].unparsed == 8
-    assert [sample.answer for sample in read_samples(file, "flexible-extract").values()] == ["4"] * 8
-    assert next(iter(read_samples(file, "strict-match").values())).output == "so it is 4"
+    assert compare_files(file, file, filter="strict-match").metric == "exact_match"
+    table = tmp_path / "scores.csv"
+    table.write_text("id,acc\n1,1\n")
+    with pytest.raises(UserError, match=r"scores\.csv: has no filters, unlike files of lm-eval"):
+        compare_files(table, table, filter="strict-match")
 
 
 def test_the_metric_is_chosen_or_asked_for(tmp_path: Path) -> None:
@@ -168,29 +158,29 @@ def test_the_metric_is_chosen_or_asked_for(tmp_path: Path) -> None:
         compare_files(pair, pair, metric="f1")
 
 
-def test_bad_lines_are_all_counted(tmp_path: Path) -> None:
-    file = write(tmp_path, harness_lines(RIGHT_A))
-    content = file.read_bytes().splitlines(keepends=True)
-    content[2] = b'{"doc_id": 2, "doc": {"quest\n'
-    content[4] = b"[1, 2]\n"
-    content[5] = b'{"doc_id": 5, "doc": "\xff"}\n'
-    content[6] = b'{"acc": 1.0}\n'
-    file.write_bytes(b"".join(content) + b"\n")
-    with pytest.raises(UserError, match=r"\.jsonl:3: is not a sample; 4 such lines in the file: 3, 5, 6, 7 - "):
-        read_samples(file)
-
-
 def test_paths_that_lead_nowhere(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="file not found"):
         compare_files(tmp_path / "missing.jsonl", tmp_path / "missing.jsonl")
     with pytest.raises(UserError, match="holds no samples_"):
-        find_samples(tmp_path)
+        find_log(tmp_path)
     file = write(tmp_path, [])
-    with pytest.raises(UserError, match="holds no samples - "):
-        read_samples(file)
-    write(tmp_path, [], name="samples_other_2026-08-21T10-11-12.345678.jsonl")
-    with pytest.raises(UserError, match="holds 2 samples files - name one of them"):
-        find_samples(tmp_path)
+    assert find_log(tmp_path) == file
+    (tmp_path / "log.eval").touch()
+    with pytest.raises(UserError, match=r"holds 2 logs - name one of them: log\.eval, samples_arc"):
+        find_log(tmp_path)
+    (tmp_path / "notes.md").touch()
+    with pytest.raises(UserError, match=r'"\.md" is not a known kind of log - use one of \.jsonl, \.eval, \.json'):
+        compare_files(tmp_path / "notes.md", file)
+
+
+def test_a_run_is_no_log_but_its_conditions_are(tmp_path: Path) -> None:
+    for name, right in (("zero-shot", RIGHT_A), ("tuned", RIGHT_B)):
+        write(tmp_path / "conditions" / name, harness_lines(right))
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(UserError, match=r"several conditions - name one of them as .*/conditions/NAME: tuned, zero-s"):
+        find_log(tmp_path)
+    comparison = compare_files(tmp_path / "conditions" / "zero-shot", tmp_path / "conditions" / "tuned")
+    assert comparison.contrasts[0].result.effect == 3 / 8
 
 
 def write_results(samples: Path, **keys: Any) -> None:
@@ -224,3 +214,83 @@ def test_a_score_that_is_no_mean_is_not_passed_off_as_one(tmp_path: Path) -> Non
     comparison = compare_files(a, b)
     assert comparison.metric == comparison.contrasts[0].metric == "mean of f1_macro of single items"
     assert comparison.conditions[0].score == 3 / 8
+
+
+def table(folder: Path, name: str, **columns: list[Any]) -> Path:
+    path = folder / name
+    rows = [list(columns), *zip(*columns.values(), strict=True)]
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_tables_are_paired_by_id_in_any_order(tmp_path: Path) -> None:
+    a = table(tmp_path, "base.csv", id=range(8), acc=RIGHT_A)
+    b = table(tmp_path, "tuned.csv", acc=RIGHT_B[::-1], id=range(7, -1, -1), input=["?"] * 8)
+    comparison = compare_files(a, b)
+    assert (comparison.task, comparison.items) == ("scores", 8)
+    assert [condition.name for condition in comparison.conditions] == ["base", "tuned"]
+    assert comparison.contrasts[0].won == ("1", "2", "5", "7")
+    assert (comparison.conditions[0].unparsed, comparison.conditions[0].truncated) == (0, None)
+    harness = write(tmp_path / "a", harness_lines(RIGHT_A))
+    mixed = compare_files(harness, table(tmp_path, "scores.csv", id=range(8), acc=RIGHT_B))
+    assert mixed.contrasts[0].result == comparison.contrasts[0].result
+
+
+def test_items_of_one_id_must_have_one_text_and_target(tmp_path: Path) -> None:
+    a = table(tmp_path, "a.csv", id=[1, 2, 3], input=["x", "y", "z"], target=[1, 2, 3], acc=[1, 0, 1])
+    b = table(tmp_path, "b.csv", id=[3, 2, 1], input=["z", "?", "x"], target=[3, 2, 0], acc=[1, 0, 1])
+    with pytest.raises(
+        UserError, match=r"a\.csv and .*b\.csv: give 2 items different texts or targets \(1, 2\) - evalu"
+    ):
+        read_pair(a, b)
+    with pytest.raises(UserError, match=r"hold different items: 2 only in .*a\.csv \(2, 3\); 1 only in .*c\.csv \(4\)"):
+        read_pair(a, table(tmp_path, "c.csv", id=[1, 4], acc=[1, 1]))
+    inspect = read_pair(LOGS / "base.eval", table(tmp_path, "d.csv", id=[f"sum-{n}" for n in range(6)], graded=[1] * 6))
+    assert [sample.doc for sample in inspect[1].samples] == [sample.doc for sample in inspect[0].samples]
+    harness = [harness_line(n, doc, graded=1.0) | {"example_id": f"sum-{n}"} for n, doc in enumerate(DOCS[:6])]
+    with pytest.raises(UserError, match="give 6 items different texts or targets"):
+        read_pair(LOGS / "base.eval", write(tmp_path / "harness", harness))
+
+
+def test_logs_of_inspect_are_compared(tmp_path: Path) -> None:
+    comparison = compare_files(LOGS / "base.eval", LOGS / "tuned.eval", metric="match")
+    assert comparison.task == "sums"
+    assert comparison.contrasts[0].result.effect == pytest.approx(0.9166667 - 0.5)  # as their headers say
+    assert [condition.name for condition in comparison.conditions] == ["A (mockllm/model)", "B (mockllm/model)"]
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "tuned.eval").write_bytes((LOGS / "tuned.eval").read_bytes())
+    assert compare_files(LOGS / "base.json", tmp_path / "logs", metric="match") == comparison
+    best = compare_files(LOGS / "base.eval", LOGS / "best-of-two.eval", metric="graded")
+    assert best.metric == "mean of graded of single items"
+    with pytest.raises(
+        UserError, match='"partly" has no number for every item; it lacks sum-3 - valid here: graded, ma'
+    ):
+        compare_files(LOGS / "base.eval", LOGS / "tuned.eval", metric="partly")
+
+
+def test_groups_and_directions_that_no_file_says(tmp_path: Path) -> None:
+    a = table(tmp_path, "a.csv", id=range(14), page=[n // 2 for n in range(14)], slips=[0.5] * 14)
+    b = table(
+        tmp_path, "b.csv", id=range(14), page=[n // 2 for n in range(14)], slips=[0.1 + n / 100 for n in range(14)]
+    )
+    plain = compare_files(a, b, metric="slips")
+    assert (plain.groups, plain.higher_is_better, plain.contrasts[0].result.effect < 0) == (None, True, True)
+    comparison = compare_pair(read_pair(a, b, group_by="page", lower_is_better=["slips"]), "slips")
+    assert (comparison.groups, comparison.higher_is_better) == (7, False)
+    assert comparison.contrasts[0].result.effect == -plain.contrasts[0].result.effect
+    with pytest.raises(
+        UserError, match=r'^--lower-is-better slip: "slip" has no number for every item - did you mean "s'
+    ):
+        read_pair(a, b, lower_is_better=["slip"])
+
+
+def test_what_is_printed_holds_no_control_characters(tmp_path: Path) -> None:
+    lines = [
+        line | {"condition": "\x1b[31mred\n", "example_id": f"\ud83d{line['doc_id']}"}
+        for line in harness_lines(RIGHT_A)
+    ]
+    path = tmp_path / "samples_x.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    comparison = compare_files(path, write(tmp_path / "b", harness_lines(RIGHT_B)))
+    assert comparison.conditions[0].name == "?[31mred?"
+    json.dumps(comparison.to_dict(), ensure_ascii=False).encode()

@@ -155,7 +155,7 @@ def _zstd_chunks(stream: BinaryIO, file: DataFile) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError as error:
-        raise UserError(file.name, "files in .zst need zstandard", "run: pip install 'tunelift[data]'") from error
+        raise UserError(file.name, "content packed with zstd needs zstandard", "run: pip install 'tunelift[data]'") from error
     frame = None
     try:
         while packed := stream.read(PACKED_CHUNK):

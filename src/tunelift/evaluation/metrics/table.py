@@ -148,7 +148,7 @@ SCORED = {CHOICE, f"{CHOICE}_tokens", f"{CHOICE}_bytes", "ndcg", "mrr", "hit_rat
 # Of samples that are read from files often nothing but the name of a metric is known.
 LOWER_IS_BETTER = frozenset(
     {"nll", "brier_score", "brier", "ece", "ter", "bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity"}
-    | {"repetition", "hamming_loss", "mae", "mse", "rmse"}
+    | {"repetition", "hamming_loss", "mae", "mse", "rmse", "wer", "cer"}
 )
 
 BY_KIND: dict[str, tuple[str, ...]] = {
