@@ -8,7 +8,8 @@ import torch
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
-from tunelift.models.adapters import add_lora, trainable_parameters
+from tunelift.heads.model import TASK_TYPE
+from tunelift.models.adapters import add_lora, layer_of, trainable_parameters
 
 ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
 IDS = torch.tensor([[5, 6, 7, 8]])
@@ -51,6 +52,19 @@ def test_the_seed_alone_decides_the_adapter(tiny_model: Callable[..., Any]) -> N
     first, again, other = made
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("with_head", [True, False])
+def test_the_last_layers_alone_are_tuned(tiny_model: Callable[..., Any], architecture: str, with_head: bool) -> None:
+    model = tiny_model(architecture)
+    count = model.config.num_hidden_layers
+    settings = Lora(rank=2, last_layers=1)
+    adapted = add_lora(model, settings, 7) if with_head else add_lora(model.base_model, settings, 7, TASK_TYPE)
+    tuned = {layer_of(name) for name in adapter_weights(adapted)}
+    assert tuned == {count - 1}
+    every = add_lora(tiny_model(architecture), Lora(rank=2, last_layers=count), seed=7)
+    assert len(adapter_weights(adapted)) * count == len(adapter_weights(every))
 
 
 def test_the_settings_are_in_the_configuration(tiny_model: Callable[..., Any]) -> None:

@@ -49,7 +49,8 @@ def add_lora(model: Any, settings: Lora, seed: int, task_type: str | None = None
     """
     from peft import LoraConfig, get_peft_model
 
-    available = linear_modules(model)
+    names = linear_modules(model)
+    available = sorted({name.rpartition(".")[2] for name in names})
     chosen = available if settings.target_modules == "all-linear" else settings.target_modules
     unknown = [name for name in chosen if name not in available]
     if unknown:
@@ -59,13 +60,15 @@ def add_lora(model: Any, settings: Lora, seed: int, task_type: str | None = None
     count = model.config.get_text_config().num_hidden_layers
     if settings.last_layers and settings.last_layers > count:
         raise UserError(f"{WHERE}.last_layers", f"is {settings.last_layers}, but the model has {count}", "lower it")
+    if settings.last_layers:
+        last = range(count)[-settings.last_layers :]
+        chosen = [name for name in names if name.rpartition(".")[2] in chosen and layer_of(name) in last]
     seed_torch(derive_seed(seed, "adapter"))
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=chosen,
-        layers_to_transform=list(range(count))[-settings.last_layers :] if settings.last_layers else None,
         task_type=task_type or ("SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"),
     )
     return get_peft_model(model, config)
@@ -103,15 +106,17 @@ def save_network(network: Any, tokenizer: Any, name: str, folder: Path) -> None:
 
 
 def linear_modules(model: Any) -> list[str]:
-    """Names of the linear modules inside the layers; the output projection is not among them."""
+    """Where the linear modules stand in a model; the output projection is not among them."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
     output = model.get_output_embeddings()
-    linear = (
-        name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output
-    )
-    return sorted({name.rpartition(".")[2] for name in linear})
+    return [name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output]
+
+
+def layer_of(name: str) -> int | None:
+    """The number of the layer in which a module stands, by its name."""
+    return next((int(part) for part in name.split(".") if part.isdecimal()), None)
 
 
 def trainable_parameters(model: Any) -> tuple[int, int]:
