@@ -147,11 +147,11 @@ def test_the_default_template_without_marks_uses_words(plain_tokenizer: Any) -> 
     assert stop_token_id(chat) == chat.eos_token_id
 
 
-def test_where_words_mark_the_turns_the_next_one_ends_an_answer(tokenizer: Any, plain_tokenizer: Any) -> None:
+def test_where_words_mark_the_turns_another_one_ends_an_answer(tokenizer: Any, plain_tokenizer: Any) -> None:
     chat = copy.deepcopy(plain_tokenizer)
     assert turn_borders(chat) == ()
     chat.chat_template = default_chat_template(chat, ())
-    assert turn_borders(chat) == ("\nUser:",)
+    assert turn_borders(chat) == ("\nUser:", "\nAssistant:")
     # Marked by a control token, or by nothing that would be a line of its own.
     assert turn_borders(tokenizer) == ()
     chat.chat_template = "{% for message in messages %}{{ message.content }}</s>{% endfor %}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from tunelift.core.errors import UserError
@@ -123,27 +124,29 @@ def stop_token_id(tokenizer: Any) -> int:
 
 
 def turn_borders(tokenizer: Any) -> tuple[str, ...]:
-    """Texts that end an answer because the next question begins behind them.
+    """Texts that end an answer because another turn begins behind them.
 
-    A template that marks turns with words, such as "User:", leaves a model that does not stop to write the user's next
-    turn; where control tokens mark them, the stop token is enough.
+    A template that marks turns with words, such as "User:", leaves a model that does not stop to write further turns;
+    where control tokens mark them, the stop token is enough.
 
     Returns:
-        What the template puts between an answer and the next question if that is an ordinary line of its own.
+        What the template puts before a question and before an answer, each where it is an ordinary line of its own.
     """
     if not tokenizer.chat_template:
         return ()
-    question, answer = "next question", "last answer"
-    turns = [("user", "question"), ("assistant", answer), ("user", question)]
+    texts = ("first question", "first answer", "second question")
+    messages = [
+        {"role": role, "content": text} for role, text in zip(("user", "assistant", "user"), texts, strict=True)
+    ]
     try:
-        messages = [{"role": role, "content": content} for role, content in turns]
         rendered = tokenizer.apply_chat_template(messages, tokenize=False)
     except Exception as error:
         raise _template_error(tokenizer, error) from error
-    between = rendered.partition(answer)[2].partition(question)[0]
-    border = between.removeprefix(tokenizer.convert_ids_to_tokens(stop_token_id(tokenizer)))
-    is_line = border.startswith("\n") and border.strip() and not control_tokens_in(tokenizer, border)
-    return (f"\n{border.strip()}",) if is_line else ()
+    stop = tokenizer.convert_ids_to_tokens(stop_token_id(tokenizer))
+    between = [rendered.partition(before)[2].partition(behind)[0] for before, behind in pairwise(texts)]
+    borders = [border.removeprefix(stop) for border in reversed(between)]
+    lines = [border for border in borders if border.startswith("\n") and border.strip()]
+    return tuple(f"\n{line.strip()}" for line in lines if not control_tokens_in(tokenizer, line))
 
 
 def control_tokens_in(tokenizer: Any, text: str) -> list[str]:
