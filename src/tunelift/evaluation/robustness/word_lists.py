@@ -1,0 +1,39 @@
+"""The tables of words, characters and sentences that perturbations draw from; written for this package."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("data")
+
+
+@cache
+def read_table(name: str) -> tuple[tuple[str, ...], ...]:
+    """The rows of a table.
+
+    Args:
+        name: Its file without the ending: fields between tabs, ``#`` before comments.
+    """
+    lines = (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+    return tuple(tuple(line.split("\t")) for line in lines if line and not line.startswith("#"))
+
+
+@cache
+def alternatives(name: str) -> dict[str, tuple[str, ...]]:
+    """For every entry of a table of groups, the others of its group.
+
+    Args:
+        name: The table; no entry stands in two of its groups.
+    """
+    return {
+        entry.casefold(): tuple(other for other in group if other != entry)
+        for group in read_table(name)
+        for entry in group
+    }
+
+
+@cache
+def spelt(name: str) -> dict[str, str]:
+    """The entries of a table by their case-folded form."""
+    return {entry.casefold(): entry for group in read_table(name) for entry in group}
