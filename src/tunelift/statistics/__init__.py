@@ -1,1 +1,1 @@
-"""Pure functions on arrays of scores and group ids: intervals, paired tests, smallest detectable effects."""
+"""Pure functions on arrays of scores and group ids: intervals, paired tests, margins, multiplicity, power."""

@@ -77,9 +77,17 @@ def standard_error(values: ArrayLike, groups: ArrayLike | None = None) -> tuple[
     error = sqrt(np.sum(deviations**2 / (1 - shares)))
     if error <= 1e-12 * np.abs(values).max():
         return None
+    return error, satterthwaite(shares)
+
+
+def satterthwaite(shares: np.ndarray) -> float:
+    """Degrees of freedom of a cluster-robust error with the correction CR2 (Bell and McCaffrey 2002).
+
+    Args:
+        shares: The weight of each group in the mean, shape (groups,), summing up to 1; each below 1.
+    """
     leverage = shares**2 / (1 - shares)
-    freedom = 1 / (np.sum(shares**2) + np.sum(leverage) ** 2 - np.sum(leverage**2))
-    return error, float(freedom)
+    return float(1 / (np.sum(shares**2) + np.sum(leverage) ** 2 - np.sum(leverage**2)))
 
 
 def group_codes(groups: ArrayLike | None, n: int) -> np.ndarray:
@@ -169,12 +177,12 @@ def tango(wins: int, losses: int, n: int, confidence: float = 0.95) -> Interval:
         raise ValueError(f"{wins} wins and {losses} losses of {n}")
     z = normal_quantile(0.5 + confidence / 2)
     effect = (wins - losses) / n
-    low = _falling_root(lambda delta: _tango_score(wins, losses, n, delta) - z, -1.0, effect)
-    high = _falling_root(lambda delta: _tango_score(wins, losses, n, delta) + z, effect, 1.0)
+    low = _falling_root(lambda delta: tango_score(wins, losses, n, delta) - z, -1.0, effect)
+    high = _falling_root(lambda delta: tango_score(wins, losses, n, delta) + z, effect, 1.0)
     return Interval(low, high, confidence, "Tango")
 
 
-def _tango_score(wins: int, losses: int, n: int, delta: float) -> float:
+def tango_score(wins: int, losses: int, n: int, delta: float) -> float:
     """How many standard errors the observed difference lies above `delta`; the error is the one under `delta`."""
     a = 2 * n
     b = -wins - losses + (2 * n - wins + losses) * delta
