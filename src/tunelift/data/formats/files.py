@@ -155,7 +155,8 @@ def _zstd_chunks(stream: BinaryIO, file: DataFile) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError as error:
-        raise UserError(file.name, "content packed with zstd needs zstandard", "run: pip install 'tunelift[data]'") from error
+        hint = "run: pip install 'tunelift[data]'"
+        raise UserError(file.name, "content packed with zstd needs zstandard", hint) from error
     frame = None
     try:
         while packed := stream.read(PACKED_CHUNK):
