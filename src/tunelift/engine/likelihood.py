@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tunelift.core.records import Prompt
 from tunelift.engine.forward import forward_tree, takes_trees
@@ -16,11 +17,10 @@ from tunelift.engine.loss import plan_step, predicting_tokens
 from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.plan import plan_trees
-from tunelift.engine.projection import rows_at_once, token_logprobs
+from tunelift.engine.projection import logprobs_of, moments_of, over_logits, rows_at_once
 from tunelift.engine.tree import build_tree
 
 
-@torch.inference_mode()
 def supervised_logprobs(model: Any, prompts: Sequence[Prompt], token_budget: int) -> list[NDArray[np.float64]]:
     """Log-probability of every supervised token, without dropout.
 
@@ -32,6 +32,28 @@ def supervised_logprobs(model: Any, prompts: Sequence[Prompt], token_budget: int
     Returns:
         ``[supervised tokens]`` for each prompt, in nats.
     """
+    return _supervised(model, prompts, token_budget, logprobs_of)
+
+
+def supervised_moments(model: Any, prompts: Sequence[Prompt], token_budget: int) -> list[NDArray[np.float64]]:
+    """Log-probability of every supervised token, and its mean and standard deviation under the model's distribution.
+
+    Args:
+        model: As for `supervised_logprobs`.
+        prompts: Likewise.
+        token_budget: Likewise.
+
+    Returns:
+        ``[supervised tokens, 3]`` for each prompt, in nats; see `projection.moments_of`.
+    """
+    return _supervised(model, prompts, token_budget, moments_of)
+
+
+@torch.inference_mode()
+def _supervised(
+    model: Any, prompts: Sequence[Prompt], token_budget: int, work: Callable[[Tensor, Tensor], Tensor]
+) -> list[NDArray[np.float64]]:
+    """What `work` makes of the logits before every supervised token and of the token, for each prompt."""
     sequences = [predicting_tokens(prompt) for prompt in prompts]
     trees = takes_trees(model)
     if trees:
@@ -49,12 +71,11 @@ def supervised_logprobs(model: Any, prompts: Sequence[Prompt], token_budget: int
                 tree = build_tree(given)
                 predictors = np.concatenate([tree.path(number)[at - 1] for number, at in enumerate(supervised)])
                 hidden = forward_tree(model, tree)[torch.from_numpy(predictors).to(targets.device)]
-                logprobs = token_logprobs(model, hidden, targets)
+                values = over_logits(model, hidden, targets, work)
             else:
-                logits = plain_logits(model, given, [at - 1 for at in supervised])
-                logprobs = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+                values = work(plain_logits(model, given, [at - 1 for at in supervised]), targets)
             ends = np.cumsum([len(at) for at in supervised])
-            for index, part in zip(group, np.split(logprobs.double().cpu().numpy(), ends[:-1]), strict=True):
+            for index, part in zip(group, np.split(values.double().cpu().numpy(), ends[:-1]), strict=True):
                 found[index] = part
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -49,13 +50,51 @@ def token_logprobs(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
         hidden: ``[tokens, width]``.
         targets: ``[tokens]``, token ids.
     """
+    return over_logits(model, hidden, targets, logprobs_of)
+
+
+def over_logits(model: Any, hidden: Tensor, targets: Tensor, work: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What `work` makes of the logits behind each hidden state and of one token there, chunk by chunk, no gradients."""
     size = rows_at_once(model)
     with torch.no_grad():
         parts = [
-            project(model, states).log_softmax(-1).gather(-1, wanted[:, None])[:, 0]
+            work(project(model, states), wanted)
             for states, wanted in zip(torch.split(hidden, size), torch.split(targets, size), strict=True)
         ]
     return torch.cat(parts)
+
+
+def logprobs_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of one token at each place, in nats.
+
+    Args:
+        logits: ``[tokens, vocabulary]``.
+        targets: ``[tokens]``, token ids.
+
+    Returns:
+        ``[tokens]``.
+    """
+    return logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+
+
+def moments_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Log-probability of one token at each place, and its moments under the model's own distribution, in nats.
+
+    Args:
+        logits: ``[tokens, vocabulary]``.
+        targets: ``[tokens]``, token ids.
+
+    Returns:
+        ``[tokens, 3]``: the log-probability of the token, the mean of log p over tokens drawn from p, and its
+        standard deviation (the mean is the negative entropy).
+    """
+    logprobs = logits.log_softmax(-1)
+    chosen = logprobs.gather(-1, targets[:, None])[:, 0]
+    probabilities = logprobs.exp()
+    possible = logprobs.masked_fill_(probabilities == 0, 0)  # 0 log 0 is 0, and log 0 no number to go on with
+    mean = (probabilities * possible).sum(-1)
+    variance = (probabilities * (possible - mean[:, None]).square_()).sum(-1)
+    return torch.stack([chosen, mean, variance.sqrt()], dim=-1)
 
 
 def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
