@@ -47,7 +47,7 @@ def test_an_instruction_tuned_model_knows_its_end_of_turn(smollm2: Any) -> None:
 
 
 def test_a_base_model_ends_answers_with_a_token_that_it_knows(gemma_tokenizer: Any) -> None:
-    loaded = load_model("bundled/gemma3-270m", "float32", accept_terms=True)
+    loaded = load_model(gemma_tokenizer.name_or_path, "float32")
     assert gemma_tokenizer.convert_tokens_to_ids("<end_of_turn>") in loaded.untrained_tokens
     assert stop_token_id(loaded.tokenizer) == loaded.tokenizer.eos_token_id
     assert loaded.tokenizer.eos_token_id not in loaded.untrained_tokens
