@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from tunelift.statistics.intervals import mean_interval
 from tunelift.statistics.paired import compare_means
-from tunelift.statistics.resampling import compare_resampled, resampled_interval
+from tunelift.statistics.randomisation import flip_groups
+from tunelift.statistics.resampling import CHUNK, FEWEST_DRAWS, compare_resampled, resampled_interval
 
 
 def mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -83,6 +85,70 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     assert compare_resampled(mean, before, after, seed=9) == compare_resampled(mean, before, after, seed=9)
 
 
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**30))
+def test_whole_groups_are_drawn_and_swapped(n: int, most: int, seed: int) -> None:
+    """A draw has as many groups as there are, a swap gives each group to one of the two systems."""
+    groups = np.random.default_rng(seed).integers(0, most, n)
+    _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+    seen: list[np.ndarray] = []
+
+    def watched(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        seen.append(weights)
+        return np.asarray(weights @ values)[:, 0]
+
+    resampled_interval(watched, draws(1, n), groups, seed, draws=30)
+    compare_resampled(watched, draws(1, n), draws(2, n), groups, seed, draws=30)
+    (drawn, *_) = (weights for weights in seen if weights.shape == (30, n))
+    assert np.array_equal(drawn, drawn[:, first[codes]])
+    assert np.array_equal(drawn[:, first].sum(axis=1), np.full(30, len(first)))
+    swaps = [weights for weights in seen if weights.shape == (30, 2 * n)]
+    assert len(swaps) == 2
+    for kept, swapped in (np.hsplit(weights, 2) for weights in swaps):
+        assert np.isin(kept, (0, 1)).all()
+        assert np.array_equal(kept, 1 - swapped)
+        assert np.array_equal(kept, kept[:, first[codes]])
+
+
+@pytest.mark.parametrize("n", [1, 2, 1000, 3 * CHUNK // FEWEST_DRAWS])
+def test_as_many_draws_are_made_as_are_asked_for(n: int) -> None:
+    sizes: list[int] = []
+
+    def counting(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        sizes.append(len(weights))
+        return mean(values, weights)
+
+    resampled_interval(counting, draws(1, n), draws=301)
+    assert sum(sizes[1:]) == 301
+    assert max(sizes) <= max(FEWEST_DRAWS, CHUNK // n)
+
+
+def test_swaps_are_those_of_all_patterns() -> None:
+    """With 8 items all 256 patterns can be enumerated."""
+    before, after = draws(7, 8), draws(8, 8, 0.8)
+    exact, _ = flip_groups((after - before)[:, 0], np.ones(8), seed=0)
+    assert compare_resampled(mean, before, after, draws=20_000).p == pytest.approx(exact, abs=0.01)
+
+
+def test_the_bootstrap_is_that_of_scipy() -> None:
+    generator = np.random.default_rng(6)
+    counts = np.stack([generator.binomial(3, 0.6, 60), generator.integers(3, 5, 60), np.full(60, 3)], axis=1)
+    counts = counts.astype(float)
+    interval = resampled_interval(f1, counts, seed=2)
+    expected = stats.bootstrap(
+        tuple(counts.T),
+        lambda right, answered, asked, axis: 2 * right.sum(axis) / (answered.sum(axis) + asked.sum(axis)),
+        n_resamples=10_000,
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(3),
+    )
+    off = expected.bootstrap_distribution.mean() - f1(counts, np.ones((1, 60)))[0]
+    assert interval is not None
+    assert interval.low == pytest.approx(expected.confidence_interval.low - off, abs=0.003)
+    assert interval.high == pytest.approx(expected.confidence_interval.high - off, abs=0.003)
+
+
 def test_shapes_that_do_not_match_are_refused() -> None:
     with pytest.raises(ValueError, match="one shape"):
         compare_resampled(mean, draws(1, 3), draws(1, 4))
@@ -90,6 +156,36 @@ def test_shapes_that_do_not_match_are_refused() -> None:
 
 def test_a_constant_score_has_no_interval() -> None:
     assert resampled_interval(mean, np.ones((5, 1))) is None
+
+
+def test_few_groups_are_as_uncertain_as_student_says() -> None:
+    values = draws(2, 12)
+    interval, expected = resampled_interval(mean, values), mean_interval(values[:, 0])
+    assert interval is not None
+    assert expected is not None
+    assert interval.high - interval.low == pytest.approx(expected.high - expected.low, rel=0.05)
+
+
+def test_the_interval_of_a_few_unequal_groups_covers_the_effect() -> None:
+    """Of 200 comparisons without a difference about 190 hold 0; percentiles at 2.5 and 97.5 % would in about 175."""
+    generator, held = np.random.default_rng(4), 0
+    for seed in range(200):
+        groups = np.repeat(np.arange(10), generator.geometric(0.1, 10))
+        right = generator.binomial(3, generator.random((2, 10))[:, groups])
+        before, after = (np.stack([one, np.full(len(one), 3), np.full(len(one), 3)], axis=1) for one in right)
+        interval = compare_resampled(f1, before.astype(float), after.astype(float), groups, seed, draws=300).interval
+        assert interval is not None
+        held += interval.low <= 0 <= interval.high
+    assert held >= 183
+
+
+@pytest.mark.parametrize(("differing", "known"), [(0, False), (5, False), (6, True), (39, True)])
+def test_differences_in_fewer_than_six_groups_have_no_interval(differing: int, known: bool) -> None:
+    before = np.zeros((80, 1))
+    after = before + (np.arange(80) < 2 * differing)[:, None]
+    result = compare_resampled(mean, before, after, np.repeat(np.arange(40), 2), draws=200)
+    assert (result.interval is not None) == known
+    assert result.effect == pytest.approx(differing / 40)
 
 
 def distinct(values: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -57,12 +57,17 @@ def class_counts(asked: Array, answered: Array, right: Array, weights: Array) ->
         right: Whether the answer is right, shape (items,).
         weights: Shape (draws, items).
     """
+    from scipy.sparse import csr_array
+
     codes, places = np.unique(np.concatenate([asked, answered]), return_inverse=True)
-    one_hot = np.eye(len(codes))
-    asked_as, answered_as = one_hot[places[: len(asked)]], one_hot[places[len(asked) :]]
-    known = codes != NO_CLASS
-    sums = [(weights @ columns)[:, known] for columns in (asked_as * right[:, None], answered_as, asked_as)]
-    return ClassCounts(codes[known], *sums)
+    asked_as, answered_as = np.split(places, 2)
+    known, once = codes != NO_CLASS, np.ones(len(asked))
+    # Of the 3 * classes counts an item has only these three, however many classes there are.
+    places = np.stack([asked_as, answered_as + len(codes), asked_as + 2 * len(codes)], axis=1)
+    values, starts = np.stack([right, once, once], axis=1), 3 * np.arange(len(asked) + 1)
+    counts = csr_array((values.ravel(), places.ravel(), starts), shape=(len(asked), 3 * len(codes)))
+    sums = np.asarray(weights @ counts).reshape(len(weights), 3, len(codes))[:, :, known]
+    return ClassCounts(codes[known], sums[:, 0], sums[:, 1], sums[:, 2])
 
 
 def averaged(kind: Kind, counts: ClassCounts, average: Average) -> Array:
