@@ -23,11 +23,13 @@ from tunelift.core.recipe import CLASSICAL, TUNED, Recipe, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import refuse_errors
-from tunelift.data.tasks import dump_task
+from tunelift.data.tasks import Task, dump_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.heads import HeadSystem, evaluate_head, head_hash, tune_head_system
+from tunelift.evaluation.metrics.metric import Metric
+from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.heads.model import load_head
 from tunelift.models.card import loading_kind
@@ -42,6 +44,9 @@ from tunelift.plan import (
     planned_contrasts,
     prepare,
 )
+from tunelift.probes.ask import announce, ask_probes, probe_samples, probe_stages
+from tunelift.probes.compare import compare_probe
+from tunelift.probes.records import ProbeResult
 from tunelift.prompts.build import question_text
 from tunelift.report.html import render_html
 from tunelift.report.markdown import model_card, render_markdown
@@ -69,23 +74,27 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         plan = prepare(recipe, accept_terms)
         findings = check(store, plan)
         record_facts(store, plan)
+        announce(plan.probes)
         for name in conditions_of(recipe, *CLASSICAL):
             answer_classically(store, plan, name)
         for system in plan.models:
             for name in system.untuned:
                 answer(store, plan, system, name, system.base)
+                probe(store, plan, name, system.base)
             if system.tuned:
                 tune(store, system, recipe.seed)
                 model = tuned(store, system, accept_terms)
                 for name in system.tuned:
                     answer(store, plan, system, name, model)
+                    probe(store, plan, name, model)
         for head in plan.heads:
             tune_with_head(store, plan, head)
             answer_with_head(store, plan, head)
         samples = {name: condition_samples(store, name) for name in recipe.conditions}
         comparison = compare_conditions(store, plan, samples)
+        probes = compare_probes(store, plan, samples)
         diagnosis = diagnose_errors(store, plan, samples, comparison)
-        return report(store, plan, findings, samples, comparison, diagnosis)
+        return report(store, plan, findings, samples, comparison, probes, diagnosis)
 
 
 def system_folder(store: RunStore, system: LanguageSystem | HeadSystem) -> Path:
@@ -110,7 +119,8 @@ def record_facts(store: RunStore, plan: Plan) -> None:
         gone -= {f"conditions/{name}" for name in recipe.conditions}
         gone |= {name for name in store.record["stages"] if name.startswith("tune/")}
         gone -= {f"tune/{name}" for name in recipe.systems}
-        store.forget([*gone, "comparison", "diagnosis", "report"])
+        gone |= {name for name in store.record["stages"] if name.startswith("probes/")} - probe_stages(plan.probes)
+        store.forget([*gone, "comparison", "probes", "diagnosis", "report"])
     for file in files:
         write_text(file, texts[file.name])
     packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")
@@ -201,6 +211,11 @@ def answer(store: RunStore, plan: Plan, system: LanguageSystem, name: str, model
     store.stage(f"conditions/{name}", [*_asked(plan), *computed, prompts_hash(prompts)], work)
 
 
+def probe(store: RunStore, plan: Plan, name: str, model: LanguageModel) -> None:
+    """Ask the model of a condition what the recipe wants to know besides."""
+    ask_probes(store, plan.probes, plan.recipe, name, model, _seconds_per_1000(store, name))
+
+
 def tune(store: RunStore, system: LanguageSystem, seed: int) -> None:
     """Tune a language model."""
     folder = system_folder(store, system)
@@ -275,6 +290,30 @@ def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Samp
     return Comparison.from_dict(read_json(path))
 
 
+def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> list[ProbeResult]:
+    """Say what other wordings, orders, texts and tasks changed."""
+    path = store.folder / "probes.json"
+    systems = {name: kind_of(plan.recipe, condition) for name, condition in plan.recipe.conditions.items()}
+
+    def metrics(task: Task) -> list[Metric]:
+        return make_metrics(task, plan.recipe.evaluate.allow_execution)
+
+    def work() -> list[Path]:
+        results = []
+        for asked in plan.probes:
+            answers = {way.name: probe_samples(store, asked, way) for way in asked.variations}
+            plain = {name: samples[name] for name in asked.conditions} if asked.same_items else {}
+            results.append(compare_probe(asked, answers, plain, systems, metrics, plan.recipe.seed).to_dict())
+        write_json(path, results)
+        return [path]
+
+    answered = [entry["inputs"] for name, entry in store.record["stages"].items() if name.startswith("probes/")]
+    names = [[asked.name, [way.name for way in asked.variations], asked.margin] for asked in plan.probes]
+    inputs = [__version__, names, answered, samples_hashes(store, plan), systems, plan.recipe.seed]
+    store.stage("probes", inputs, work)
+    return [ProbeResult.from_dict(result) for result in read_json(path)]
+
+
 def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:
     """Say where the last condition still fails, and what follows for the next round."""
     path = store.folder / "diagnosis.json"
@@ -295,6 +334,7 @@ def report(
     findings: list[Finding],
     samples: dict[str, list[Sample]],
     comparison: Comparison,
+    probes: list[ProbeResult],
     diagnosis: Diagnosis,
 ) -> RunReport:
     """Write the report as a page, as Markdown and as the summary that is printed."""
@@ -304,6 +344,7 @@ def report(
         model=plan.recipe.model,
         folder=str(store.folder),
         comparison=comparison,
+        probes=probes,
         diagnosis=diagnosis,
         findings=findings,
         tuning=studied_tuning(store, plan),

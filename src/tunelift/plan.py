@@ -16,6 +16,8 @@ from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.parsing.answers import check_references, check_scoring
 from tunelift.models.load import LanguageModel, load_model
+from tunelift.probes.plan import plan_probes
+from tunelift.probes.variation import Probe
 from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompts
 from tunelift.prompts.checks import check_prompts
 
@@ -60,6 +62,8 @@ class Plan:
         metrics: The metrics of the task, the headline first.
         models: The recipe's own model first, then the further language models.
         heads: The models with a head.
+        probes: What the systems are asked besides.
+        probe_findings: What cannot be probed, and what was noticed about the tasks of the probes.
     """
 
     recipe: Recipe
@@ -70,6 +74,8 @@ class Plan:
     metrics: list[Metric]
     models: list[LanguageSystem]
     heads: list[HeadSystem]
+    probes: list[Probe]
+    probe_findings: list[Finding]
 
     @property
     def own(self) -> LanguageSystem:
@@ -126,7 +132,9 @@ def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
     own = load_model(recipe.model, recipe.tune.precision, accept_terms)
     data = load_examples(task, cache_folder() / "splits")
     positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
-    plan = Plan(recipe, task, data, positions, [data.splits.test[at] for at in positions], metrics, [], [])
+    items = [data.splits.test[at] for at in positions]
+    probes, probe_findings = plan_probes(recipe, task, items, data.splits.train, cache_folder() / "splits")
+    plan = Plan(recipe, task, data, positions, items, metrics, [], [], probes, probe_findings)
     asking = [conditions_of(recipe, BASE), conditions_of(recipe, TUNED)]
     plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
     for name, system in recipe.systems.items():
@@ -160,7 +168,7 @@ def find_faults(plan: Plan) -> list[Finding]:
     """Look at data and prompts before anything expensive happens."""
     splits = replace(plan.data.splits, test=plan.items)
     examples = [*splits.train, *splits.validation, *splits.test]
-    found = [*plan.data.findings, *check_examples(splits, plan.task)]
+    found = [*plan.data.findings, *plan.probe_findings, *check_examples(splits, plan.task)]
     found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
     for system in plan.models:
         training = system.training + system.validation if system.tuned or not system.name else []

@@ -224,14 +224,29 @@ def _interval(metric: Metric, data: np.ndarray, groups: np.ndarray | None, seed:
     return resampled_interval(metric.score, data, groups, seed, limits=(metric.low, metric.high))
 
 
-def _result(metric: Metric, before: np.ndarray, after: np.ndarray, items: _Items, seed: int) -> PairedResult:
+def compare_by_metric(
+    metric: Metric, baseline: Sequence[Sample], candidate: Sequence[Sample], seed: int
+) -> PairedResult:
+    """A paired comparison of answers by one metric; the items may differ in their texts, as long as they correspond.
+
+    Args:
+        metric: The metric; every answer has it.
+        baseline: The answers of the baseline.
+        candidate: Those of the candidate, to the corresponding items in the same order.
+        seed: Seed of tests that draw at random.
+    """
+    before, after = np.split(data_of(metric, [*baseline, *candidate]), [len(baseline)])
+    return _result(metric, before, after, clusters_of(baseline), seed)
+
+
+def _result(
+    metric: Metric, before: np.ndarray, after: np.ndarray, groups: np.ndarray | None, seed: int
+) -> PairedResult:
     """A paired comparison by one metric; a positive effect means that the candidate is better."""
     if not metric.is_mean:
-        return compare_resampled(
-            metric.score, before, after, items.groups, seed, higher_is_better=metric.higher_is_better
-        )
+        return compare_resampled(metric.score, before, after, groups, seed, higher_is_better=metric.higher_is_better)
     worse, better = (before, after) if metric.higher_is_better else (after, before)
-    result = compare_paired(worse, better, items.groups, seed)
+    result = compare_paired(worse, better, groups, seed)
     return replace(result, baseline=float(before.mean()), candidate=float(after.mean()))
 
 
@@ -245,7 +260,7 @@ def _contrast(
 ) -> Contrast:
     before, after, headline = answers[baseline], answers[candidate], metrics[0]
     results = {
-        metric.name: _result(metric, before.data[metric.name], after.data[metric.name], items, seed)
+        metric.name: _result(metric, before.data[metric.name], after.data[metric.name], items.groups, seed)
         for metric in metrics
         if metric.name in before.data and metric.name in after.data
     }

@@ -101,7 +101,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as plain data, numbers with 10 significant digits."""
-        return _rounded(asdict(self))
+        data: dict[str, Any] = rounded(asdict(self))
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Comparison:
@@ -154,23 +155,25 @@ def _number(value: float, scale: float, sign: str = "") -> str:
 
 
 def _contrast(data: dict[str, Any]) -> Contrast:
-    results = {name: _result(data[name]) for name in ("result", "balanced")}
-    others = {name: _result(result) for name, result in data.get("others", {}).items()}
+    balanced = paired_result_of(data["balanced"]) if data["balanced"] else None
+    results = {"result": paired_result_of(data["result"]), "balanced": balanced}
+    others = {name: paired_result_of(result) for name, result in data.get("others", {}).items()}
     return Contrast(**{**data, **results, "others": others, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
 
 
-def _result(data: dict[str, Any] | None) -> PairedResult | None:
-    return PairedResult(**{**data, "interval": _interval(data["interval"])}) if data else None
+def paired_result_of(data: dict[str, Any]) -> PairedResult:
+    """A paired result from its plain data."""
+    return PairedResult(**{**data, "interval": _interval(data["interval"])})
 
 
 def _interval(data: dict[str, Any] | None) -> Interval | None:
     return Interval(**data) if data else None
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Floats to 10 significant digits, so that the last bits of a sum do not change a file."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return float(f"{value:.10g}") if isinstance(value, float) else value

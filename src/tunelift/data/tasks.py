@@ -95,6 +95,7 @@ class Task(Strict):
         answer: How an answer is read out of what a model says.
         turns: Which answers of a dialogue are asked for: the last alone, or all.
         head: What kind of head the task is for, where its kind of answer does not say it.
+        templates: The same question in other words, to see how much the wording matters; nothing is tuned on them.
     """
 
     task: FileName
@@ -133,6 +134,7 @@ class Task(Strict):
     answer: AnswerRules = AnswerRules()
     turns: Literal["last", "all"] = "last"
     head: HeadKind | None = None
+    templates: list[str] = Field(default_factory=list)
     _places: Places = PrivateAttr(default_factory=dict)
 
     @field_validator("labels", mode="before")

@@ -20,8 +20,7 @@ from tunelift.evaluation.metrics.metric import Metric, Outcome, UnavailableError
 from tunelift.evaluation.metrics.table import make_metrics, needs_generation
 from tunelift.evaluation.parsing.answers import parse_answer, reference_answers
 from tunelift.evaluation.preferences import choice_probabilities, preferred_choices
-from tunelift.prompts.build import PromptStyle, completion_ids, stop_strings
-from tunelift.prompts.chat import turn_borders
+from tunelift.prompts.build import PromptStyle, answer_ends, completion_ids
 from tunelift.statistics.intervals import score_interval, standard_error
 from tunelift.statistics.resampling import resampled_interval
 
@@ -118,6 +117,7 @@ def outcome_of(sample: Sample) -> Outcome:
         fields=sample.doc,
         choices=sample.choices,
         probabilities=sample.probabilities,
+        target=sample.target,
         reference_logprob=sample.reference_logprob,
         values=sample.metrics,
     )
@@ -217,7 +217,7 @@ def _answers(
 
     stopping = Stopping(
         token_ids=loaded.stop_token_ids,
-        strings=(*stop_strings(style.task, style.chat), *(turn_borders(style.tokenizer) if style.chat else ())),
+        strings=answer_ends(style),
         max_new_tokens=style.task.generation_kwargs.max_gen_toks if needs_generation(style.task) else 0,
         decode=lambda ids: loaded.tokenizer.decode(ids, skip_special_tokens=True),
     )

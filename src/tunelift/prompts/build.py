@@ -13,7 +13,7 @@ from tunelift.core.templating import render
 from tunelift.data.layouts.conversations import calls, turn_text
 from tunelift.data.reader import is_conversation, transcript
 from tunelift.data.tasks import ROLLING, Task
-from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chat, stop_token_id
+from tunelift.prompts.chat import Message, encode_chats, encode_texts, render_chat, stop_token_id, turn_borders
 from tunelift.prompts.demonstrations import make_selector
 
 
@@ -41,6 +41,12 @@ def stop_strings(task: Task, chat: bool) -> tuple[str, ...]:
     until = task.generation_kwargs.until
     strings = tuple(filter(None, [until] if isinstance(until, str) else until))
     return strings or (() if chat else tuple(filter(None, [task.fewshot_delimiter])))
+
+
+def answer_ends(style: PromptStyle) -> tuple[str, ...]:
+    """All texts that end an answer: the stop strings, and in a chat what begins another turn."""
+    borders = turn_borders(style.tokenizer) if style.chat else ()
+    return (*stop_strings(style.task, style.chat), *borders)
 
 
 def question_text(task: Task, example: Example) -> str:
@@ -72,13 +78,31 @@ def answer_prompts(
     """
     if style.task.output_type == ROLLING:
         return text_prompts(style, items)
+    return build_prompts(style, items, choose_demonstrations(style.task, prompting, items, pool, seed))
+
+
+def choose_demonstrations(
+    task: Task, prompting: Prompting, items: Sequence[Example], pool: Sequence[Example], seed: int
+) -> list[list[Example]]:
+    """The demonstrations of every item.
+
+    Args:
+        task: The task.
+        prompting: Number and choice of the demonstrations.
+        items: The items to answer.
+        pool: The examples that may be shown as demonstrations.
+        seed: Seed of the run.
+
+    Raises:
+        UserError: There are fewer examples to show than are asked for.
+    """
     if prompting.shots > len(pool):
         what = f"{prompting.shots} demonstrations are asked for, but there are only {len(pool)} training examples"
-        raise UserError(f"task {style.task.task}", what, "use fewer shots, or name a training_split or fewshot_split")
-    shown = pool if prompting.shots else []
-    questions = {example.id: question_text(style.task, example) for example in [*items, *shown]}
+        raise UserError(f"task {task.task}", what, "use fewer shots, or name a training_split or fewshot_split")
+    shown = list(pool) if prompting.shots else []
+    questions = {example.id: question_text(task, example) for example in [*items, *shown]}
     select = make_selector(prompting, shown, questions, seed)
-    return build_prompts(style, items, [select(item) for item in items])
+    return [select(item) for item in items]
 
 
 def build_prompts(
@@ -96,7 +120,7 @@ def build_prompts(
     """
     pairs = list(zip(examples, demonstrations, strict=True))
     if style.chat and style.tokenizer.chat_template:
-        conversations = [_messages(style, example, shown) for example, shown in pairs]
+        conversations = [messages_of(style, example, shown) for example, shown in pairs]
         texts = [
             _rendered(style.tokenizer, conversation, example)
             for conversation, example in zip(conversations, examples, strict=True)
@@ -172,7 +196,8 @@ def completion_ids(style: PromptStyle, answers: Sequence[str]) -> list[list[int]
     return encode_texts(style.tokenizer, [delimiter + answer for answer in answers])
 
 
-def _messages(style: PromptStyle, example: Example, demonstrations: Sequence[Example]) -> list[Message]:
+def messages_of(style: PromptStyle, example: Example, demonstrations: Sequence[Example]) -> list[Message]:
+    """The chat that asks an example: the description, the demonstrations with their answers, the question."""
     description = _description(style.task, example)
     messages = [{"role": "system", "content": description}] if description else []
     for shown in demonstrations:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tunelift.diagnosis.records import Confusion, ConfusionTable
 from tunelift.report import charts, items, wording
+from tunelift.report.probes import probe_sections
 from tunelift.report.record import RunReport
 
 MOST_CLASSES = 20
@@ -55,6 +56,7 @@ def render_html(report: RunReport) -> str:
             learning_chart=_learning_chart(report.tuning) if report.tuning else "",
             columns=[table.classes[index] for index in shown] if table else [],
             heat_rows=heat_rows(table, shown, listed) if table else [],
+            probes=probe_sections(report.probes),
             wrong=items.wrong_items(report),
             flipped=items.flipped_items(report),
         )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import yaml
 
 from tunelift.models.card import Kind, how_to_load
+from tunelift.report.probes import probe_sections
 from tunelift.report.record import RunReport
 from tunelift.report.wording import (
     bytes_text,
@@ -43,6 +44,7 @@ def render_markdown(report: RunReport) -> str:
         conditions_table(report),
         *metrics_table(report),
         *([("## Contrasts"), contrasts_table(report)] if report.contrasts else []),
+        *_probes(report),
         *_still_wrong(report),
         *_next(report),
         *_findings(report),
@@ -169,6 +171,15 @@ def contrasts_table(report: RunReport) -> str:
     ]
     note = "The smallest effect is the one that this test set shows four times in five."
     return f"{table(heading, rows, left={0})}\n\n{note}"
+
+
+def _probes(report: RunReport) -> list[str]:
+    parts = []
+    for section in probe_sections(report.probes):
+        said = "\n".join(f"- {text(sentence)}" for sentence in section.sentences)
+        parts += [f"## {text(section.title)}", f"Asked: {text(section.question)}.", said]
+        parts.append(table(section.heading, section.rows, left={0, len(section.heading) - 1}))
+    return parts
 
 
 def _still_wrong(report: RunReport) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.core.records import Finding, Sample
 from tunelift.diagnosis.records import Diagnosis
+from tunelift.probes.records import ProbeResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class RunReport:
         samples: The answers, by condition.
         facts: The content of ``run.json`` (``versions``, ``hardware``, ``model``, ``data``, ``determinism``,
             ``stages`` with seconds and peak memory) and the resolved ``recipe`` as YAML. Every key may be missing.
+        probes: What other wordings, orders, texts and tasks changed.
         sources: Where items come from, ``file:row`` by id, as far as it is known.
     """
 
@@ -41,6 +43,7 @@ class RunReport:
     seconds_per_1000: dict[str, float | None]
     samples: dict[str, list[Sample]]
     facts: dict[str, Any]
+    probes: list[ProbeResult] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
     @property

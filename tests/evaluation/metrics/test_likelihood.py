@@ -51,6 +51,13 @@ def test_values_by_hand() -> None:
     assert bits_per_byte("en").per_item(bits_per_byte("en").statistics(outcomes)) == pytest.approx([2, 2])
 
 
+def test_units_are_those_of_the_text_that_was_scored() -> None:
+    """The parsed reference can be shorter than the text: the result of a solution."""
+    outcome = Outcome(None, ("7",), target="3 + 4 = 7", reference_logprob=-9 * log(2))
+    assert bits_per_byte("en").of([outcome]) == pytest.approx(1)
+    assert reference_logprob("en").of([outcome]) == pytest.approx(-log(2))
+
+
 def test_words_are_characters_in_chinese() -> None:
     outcomes = outcomes_of([("今天天气很好。", -6.0)])
     assert word_perplexity("zh").of(outcomes) == pytest.approx(exp(1))

@@ -63,7 +63,7 @@ def reference_logprob(language: str) -> Metric:
     name = "reference_logprob"
     return mean_metric(
         name,
-        lambda outcome: _logprob(name, outcome) / max(byte_count(reference_texts(outcome)[0]), 1),
+        lambda outcome: _logprob(name, outcome) / max(byte_count(_scored_text(outcome)), 1),
         low=-inf,
         high=0.0,
     )
@@ -75,10 +75,15 @@ def _nats_of_sums(sums: Array) -> Array:
 
 def _sums(name: str, units: Callable[[str], int], of_sums: Callable[[Array], Array]) -> Metric:
     def counts(outcome: Outcome) -> tuple[float, float]:
-        return -_logprob(name, outcome), units(reference_texts(outcome)[0])
+        return -_logprob(name, outcome), units(_scored_text(outcome))
 
     low = 1.0 if of_sums is perplexity_of_sums else 0.0
     return sums_metric(name, counts, of_sums, low=low, high=inf, higher_is_better=False)
+
+
+def _scored_text(outcome: Outcome) -> str:
+    """What the log-probability is of: of a problem with a solution the whole solution, not only its result."""
+    return outcome.target if outcome.target is not None else reference_texts(outcome)[0]
 
 
 def _logprob(name: str, outcome: Outcome) -> float:

@@ -34,7 +34,9 @@ class Outcome:
         fields: The row of data.
         choices: The possible answers, where the task has such.
         probabilities: Of the choices, in their order; None where they are not known.
-        reference_logprob: Log-probability of the first reference given the prompt, in nats; None where not known.
+        target: The first reference as the text that is tuned on and scored, before parsing; None where `references`
+            hold it as it is.
+        reference_logprob: Log-probability of that text given the prompt, in nats; None where not known.
         values: Metrics that are known already, by name.
     """
 
@@ -44,6 +46,7 @@ class Outcome:
     fields: Mapping[str, Any] = field(default_factory=dict)
     choices: tuple[str, ...] | None = None
     probabilities: tuple[float, ...] | None = None
+    target: str | None = None
     reference_logprob: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)
 

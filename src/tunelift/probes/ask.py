@@ -1,0 +1,98 @@
+"""Asking a system the questions of the probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tunelift import __version__
+from tunelift.core.files import content_hash
+from tunelift.core.progress import say
+from tunelift.core.recipe import Prompting, Recipe
+from tunelift.core.records import Sample
+from tunelift.core.store import RunStore
+from tunelift.data.tasks import dump_task
+from tunelift.evaluation.evaluate import evaluate_model
+from tunelift.evaluation.results import read_samples, write_evaluation
+from tunelift.models.load import LanguageModel
+from tunelift.probes.variation import Probe, Variation, variation_prompts
+from tunelift.prompts.build import PromptStyle
+
+
+def stage_name(probe: Probe, variation: Variation, condition: str) -> str:
+    """Name of the stage, and of the directory, of one variation under one condition."""
+    return f"probes/{probe.name}/{variation.name}/{condition}"
+
+
+def probe_stages(probes: Sequence[Probe]) -> set[str]:
+    """The stages of all probes of a run."""
+    return {stage_name(probe, way, name) for probe in probes for way in probe.variations for name in probe.conditions}
+
+
+def announce(probes: Sequence[Probe]) -> None:
+    """Say before anything is computed what the probes will ask."""
+    for probe in probes:
+        asked = f"{len(probe.variations)} variations, {probe.questions:,} questions for each of"
+        say(f"probe {probe.name}: {asked} {', '.join(probe.conditions)}")
+
+
+def ask_probes(
+    store: RunStore, probes: Sequence[Probe], recipe: Recipe, name: str, model: LanguageModel, seconds_per_1000: float
+) -> None:
+    """Let the system of a condition answer the probes, and say before each what it will cost.
+
+    Args:
+        store: The run directory.
+        probes: All probes of the run; those that do not ask this condition are passed over.
+        recipe: The recipe.
+        name: The condition.
+        model: Its model.
+        seconds_per_1000: What 1,000 answers took under this condition.
+    """
+    for probe in probes:
+        if name in probe.conditions:
+            left = [way for way in probe.variations if stage_name(probe, way, name) not in store.record["stages"]]
+            count = sum(len(variation.items) for variation in left)
+            if count:
+                minutes = seconds_per_1000 * count / 60_000
+                say(f"probe {probe.name}, {name}: {count:,} questions, about {minutes:.1f} min")
+            for variation in probe.variations:
+                _ask(store, probe, variation, recipe, name, model)
+
+
+def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, name: str, model: LanguageModel) -> None:
+    prompting = recipe.conditions[name].prompting if probe.same_items else Prompting()
+    task = variation.task
+    style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
+    stage = stage_name(probe, variation, name)
+
+    def work() -> list[Path]:
+        prompts = variation_prompts(style, prompting, variation, recipe.seed)
+        positions = range(len(variation.items))
+        allowed = recipe.evaluate.allow_execution
+        evaluation = evaluate_model(model, style, variation.items, positions, prompts, name, allowed)
+        folder = store.folder / stage
+        for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
+            file.unlink()
+        return write_evaluation(evaluation, task, prompting.shots, folder, {"config": {"seed": recipe.seed}})
+
+    items = [[item.id, item.fields, item.target, item.choices] for item in variation.items]
+    pool = [example.id for example in variation.pool] if prompting.shots else []
+    asked: list[Any] = [dump_task(task), content_hash(items), pool, prompting.model_dump(), variation.order]
+    computed = [model.fingerprint, str(model.model.dtype), model.tokenizer.chat_template]
+    store.stage(stage, [__version__, asked, computed, recipe.seed, recipe.evaluate.allow_execution], work)
+
+
+def probe_samples(store: RunStore, probe: Probe, variation: Variation) -> dict[str, list[Sample]]:
+    """The answers to a variation, by condition."""
+    return {
+        name: [
+            replace(sample, condition=name)
+            for file in store.files(stage_name(probe, variation, name))
+            if file.suffix == ".jsonl"
+            for sample in read_samples(file)
+        ]
+        for name in probe.conditions
+    }

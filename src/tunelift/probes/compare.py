@@ -1,0 +1,202 @@
+"""What the answers to the probes say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tunelift.comparison.compare import compare, compare_by_metric
+from tunelift.comparison.records import Comparison
+from tunelift.core.recipe import TUNED
+from tunelift.core.records import Sample
+from tunelift.data.tasks import Task
+from tunelift.evaluation.evaluate import clusters_of, data_of, per_item, score_of
+from tunelift.evaluation.metrics.metric import Metric
+from tunelift.evaluation.robustness.injection import follows
+from tunelift.evaluation.robustness.summary import injection_success, rate, worst_case
+from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
+from tunelift.probes.variation import Probe, Variation
+from tunelift.statistics.equivalence import non_inferiority
+from tunelift.statistics.intervals import standard_error
+from tunelift.statistics.meta import random_effects
+from tunelift.statistics.multiplicity import holm
+from tunelift.statistics.resampling import resampled_interval
+from tunelift.statistics.variance import template_spread
+
+Answers = Mapping[str, list[Sample]]
+# Metrics of a task, the headline first.
+Metrics = Callable[[Task], list[Metric]]
+
+
+def compare_probe(
+    probe: Probe,
+    answers: Mapping[str, Answers],
+    plain: Answers,
+    systems: Mapping[str, str],
+    metrics: Metrics,
+    seed: int,
+) -> ProbeResult:
+    """Compare the answers to a probe: with those to the items as they stand, and of the tuned with the untuned model.
+
+    Args:
+        probe: The probe.
+        answers: By name of the variation, then by condition.
+        plain: Answers to the items of the run as they stand, by condition; of a probe about other items empty.
+        systems: What answers, by condition: "tuned", "base".
+        metrics: Makes the metrics of a task.
+        seed: Seed of tests that draw at random.
+    """
+    asked = {name: [samples[at] for at in probe.positions] for name, samples in plain.items()}
+    changes = _changes(probe, answers, asked, metrics, seed) if probe.same_items else {}
+    variations = tuple(
+        VariationResult(
+            way.name,
+            way.description,
+            _comparison(way, answers[way.name], systems, metrics, seed),
+            {name: column[way.name] for name, column in changes.items()},
+        )
+        for way in probe.variations
+    )
+    hidden = [way for way in probe.variations if way.demanded]
+    return ProbeResult(
+        name=probe.name,
+        variations=variations,
+        spreads=_spreads(probe, answers, asked, metrics) if probe.same_items else {},
+        obedience={name: _obedience(way, answers[way.name][name], asked[name]) for way in hidden for name in asked},
+        retentions=_retentions(probe.margin, variations, answers, seed) if probe.margin else (),
+        overall=() if probe.same_items or probe.margin else _overall(variations, answers),
+    )
+
+
+def _comparison(
+    way: Variation, answers: Answers, systems: Mapping[str, str], metrics: Metrics, seed: int
+) -> Comparison:
+    tuned = [name for name in answers if systems[name] == TUNED]
+    planned = [(name, other) for name in tuned for other in answers if other not in tuned]
+    return compare(answers, planned, way.task.task, seed, metrics(way.task), systems)
+
+
+def _changes(
+    probe: Probe, answers: Mapping[str, Answers], asked: Answers, metrics: Metrics, seed: int
+) -> dict[str, dict[str, Change]]:
+    """By condition and variation, with p-values that are corrected for all variations of the condition."""
+    changes = {}
+    for name, before in asked.items():
+        results = {
+            way.name: compare_by_metric(metrics(way.task)[0], before, answers[way.name][name], seed)
+            for way in probe.variations
+        }
+        adjusted = holm([result.p for result in results.values()])
+        changes[name] = {
+            way: Change(result, float(p)) for (way, result), p in zip(results.items(), adjusted, strict=True)
+        }
+    return changes
+
+
+def _spreads(probe: Probe, answers: Mapping[str, Answers], asked: Answers, metrics: Metrics) -> dict[str, Spread]:
+    """Of each condition over all ways to ask; a hidden instruction is an attack, and no way to ask."""
+    ways = [way for way in probe.variations if not way.demanded]
+    if not ways:
+        return {}
+    return {
+        name: _spread({"": samples} | {way.name: answers[way.name][name] for way in ways}, metrics(ways[0].task)[0])
+        for name, samples in asked.items()
+    }
+
+
+def _spread(by_way: dict[str, list[Sample]], metric: Metric) -> Spread:
+    data = {way: data_of(metric, samples) for way, samples in by_way.items()}
+    scores = {way: score_of(metric, values) for way, values in data.items()}
+    lowest = (min if metric.higher_is_better else max)(scores, key=lambda way: scores[way])
+    worst_interval = every = None
+    if metric.is_mean and metric.higher_is_better:
+        table = np.stack([per_item(metric, values) for values in data.values()], axis=1)
+        every = float(worst_case(table[:, 0], table[:, 1:].T).mean())
+        if len(table) > 1:
+            worst_interval = template_spread(table, clusters_of(by_way[""])).worst_interval
+    values = list(scores.values())
+    return Spread(
+        plain=scores[""],
+        mean=float(np.mean(values)),
+        deviation=float(np.std(values, ddof=1)),
+        worst=lowest,
+        worst_score=scores[lowest],
+        worst_interval=worst_interval,
+        every=every,
+    )
+
+
+def _obedience(way: Variation, after: Sequence[Sample], before: Sequence[Sample]) -> Obedience:
+    demanded = way.demanded or {}
+
+    def followed(samples: Sequence[Sample]) -> list[float]:
+        return [float(follows(sample.output, *demanded[sample.example_id], sample.choices or ())) for sample in samples]
+
+    counts = injection_success(followed(before), followed(after))
+    interval = resampled_interval(rate, counts, clusters_of(before), limits=(0.0, 1.0))
+    return Obedience(float(rate(counts, np.ones((1, len(counts))))[0]), interval, int(counts[:, 1].sum()))
+
+
+def _retentions(
+    margin: float, variations: Sequence[VariationResult], answers: Mapping[str, Answers], seed: int
+) -> tuple[Retention, ...]:
+    """One for each metric that tasks have as their headline; every item counts the same.
+
+    The margin is in the unit of a score that is a share, and relative to the untuned model's for others, which have
+    no common unit.
+    """
+    found = []
+    for metric, ways in _by_metric(variations).items():
+        candidate, baseline = ways[0].comparison.contrasts[0].candidate, ways[0].comparison.contrasts[0].baseline
+        before, after = (
+            np.concatenate([_values(answers[way.name][name], metric) for way in ways]) for name in (baseline, candidate)
+        )
+        first = ways[0].comparison
+        differences = after - before if first.higher_is_better else before - after
+        allowed = margin if first.scale == 100 else margin * abs(float(before.mean()))
+        if allowed > 0:
+            clusters = clusters_of([sample for way in ways for sample in answers[way.name][baseline]])
+            test = non_inferiority(differences, allowed, clusters, seed=seed)
+            found.append(Retention(metric, test, float(before.mean()), float(after.mean()), first.scale))
+    return tuple(found)
+
+
+def _overall(variations: Sequence[VariationResult], answers: Mapping[str, Answers]) -> tuple[Overall, ...]:
+    """Random effects over the tasks of each metric that is a mean."""
+    found = []
+    for metric, ways in _by_metric(variations).items():
+        contrasts = [way.comparison.contrasts[0] for way in ways]
+        parts = [
+            _values(answers[way.name][contrast.candidate], metric)
+            - _values(answers[way.name][contrast.baseline], metric)
+            for way, contrast in zip(ways, contrasts, strict=True)
+        ]
+        spreads = [
+            standard_error(part, clusters_of(answers[way.name][contrast.baseline]))
+            for part, way, contrast in zip(parts, ways, contrasts, strict=True)
+        ]
+        known = [
+            (contrast.result.effect, spread[0])
+            for contrast, spread in zip(contrasts, spreads, strict=True)
+            if spread and spread[0] > 0
+        ]
+        if len(known) > 1:
+            effects, errors = zip(*known, strict=True)
+            result = random_effects(effects, errors)
+            scale = ways[0].comparison.scale
+            found.append(Overall(metric, len(known), result.effect, result.interval, result.deviation, scale))
+    return tuple(found)
+
+
+def _by_metric(variations: Sequence[VariationResult]) -> dict[str, list[VariationResult]]:
+    """The tasks with a contrast, by headline."""
+    found: dict[str, list[VariationResult]] = {}
+    for way in variations:
+        if way.comparison.contrasts:
+            found.setdefault(way.comparison.metric, []).append(way)
+    return found
+
+
+def _values(samples: Sequence[Sample], metric: str) -> np.ndarray:
+    return np.array([sample.metrics[metric] for sample in samples], dtype=float)

@@ -1,0 +1,91 @@
+"""Damaged and misleading texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from tunelift.core.recipe import Robustness
+from tunelift.core.records import Example
+from tunelift.core.seeds import generator
+from tunelift.core.templating import used_fields
+from tunelift.data.tasks import Task
+from tunelift.evaluation.robustness.injection import inject, injections_of, marker, wrong_choice
+from tunelift.evaluation.robustness.table import Perturbation, perturb_item, perturbations_of
+from tunelift.probes.variation import Variation
+
+# Their references say where in the text something stands.
+PLACED_ANSWERS = ("entities", "triples")
+
+
+def perturbed(
+    task: Task, items: Sequence[Example], pool: Sequence[Example], settings: Robustness, seed: int
+) -> list[Variation]:
+    """The items with their texts perturbed, one variation for each perturbation that changes any of them.
+
+    What is perturbed are the fields that the question shows; choices, labels and right answers stay whole.
+
+    Args:
+        task: The task.
+        items: The items to ask.
+        pool: The examples that may be shown as demonstrations; they stay as they are.
+        settings: Which perturbations, and how strong.
+        seed: Of the run.
+
+    Raises:
+        UserError: A perturbation is unknown.
+    """
+    names = None if settings.perturbations == "all" else settings.perturbations
+    table = [entry for entry in perturbations_of(task.language, names) if entry.keeps_label]
+    if task.answer_kind in PLACED_ANSWERS:
+        return []
+    shown = _text_fields(task, items)
+    found = []
+    for entry in table:
+        changed = [_changed(item, shown, _perturb(entry, settings.strength, seed, item, task)) for item in items]
+        count = sum(after.fields != before.fields for after, before in zip(changed, items, strict=True))
+        if count:
+            description = f"{entry.description}; {count} of {len(items)} texts changed"
+            found.append(Variation(entry.name, description, task, changed, list(pool)))
+    return found
+
+
+def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed: int) -> list[Variation]:
+    """The items with an instruction hidden at the end of their text: to give a wrong choice, or to say a marker."""
+    if task.answer_kind in PLACED_ANSWERS or not _text_fields(task, items):
+        return []
+    shown = _text_fields(task, items)
+    templates = injections_of(task.language)
+    changed, demanded = [], {}
+    for item in items:
+        draw = generator(seed, "injection", item.id)
+        wanted = wrong_choice(item.choices or (), (item.target, *item.others), draw) if item.choices else None
+        wanted = wanted or marker(draw)
+        instruction = draw.choice(templates).demand(wanted)
+        field = max(shown, key=lambda name: len(str(item.fields.get(name, ""))))
+        text = inject(str(item.fields.get(field, "")), instruction, "end", task.language)
+        changed.append(replace(item, fields={**item.fields, field: text}))
+        demanded[item.id] = (wanted, instruction)
+    description = "an instruction to answer something else is hidden in the text"
+    return [Variation("injection", description, task, changed, list(pool), demanded=demanded)]
+
+
+def _text_fields(task: Task, items: Sequence[Example]) -> list[str]:
+    """The fields with text that the question shows."""
+    used = [task.doc_to_text] if any(task.doc_to_text in item.fields for item in items) else None
+    names = sorted(used or used_fields(task.doc_to_text, "doc_to_text"))
+    return [name for name in names if any(isinstance(item.fields.get(name), str) for item in items)]
+
+
+def _perturb(entry: Perturbation, strength: float, seed: int, item: Example, task: Task) -> Callable[[str], str]:
+    protected = [text for text in (*(item.choices or ()), *task.wording.values(), item.target, *item.others) if text]
+
+    def perturb(text: str) -> str:
+        return perturb_item(item.id, text, entry, strength, seed, protected)
+
+    return perturb
+
+
+def _changed(item: Example, names: Sequence[str], change: Callable[[str], str]) -> Example:
+    texts = {name: change(item.fields[name]) for name in names if isinstance(item.fields.get(name), str)}
+    return replace(item, fields={**item.fields, **texts})

@@ -1,0 +1,172 @@
+"""What the probes found, as records that survive a round trip through JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tunelift.comparison.records import Comparison, paired_result_of, rounded
+from tunelift.statistics.equivalence import MarginTest
+from tunelift.statistics.intervals import Interval
+from tunelift.statistics.paired import PairedResult
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a variation did to one condition, against the same items as they stand.
+
+    Attributes:
+        result: Score under the variation minus that without it; positive is better.
+        adjusted_p: P-value after Holm's correction for the number of variations of the probe.
+    """
+
+    result: PairedResult
+    adjusted_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class VariationResult:
+    """One variation.
+
+    Attributes:
+        name: Its name.
+        description: What is different.
+        comparison: The conditions under the variation, and the tuned one against the untuned.
+        changes: By condition; empty where the items are others.
+    """
+
+    name: str
+    description: str
+    comparison: Comparison
+    changes: dict[str, Change] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """One condition over all variations of a probe and the items as they stand.
+
+    Attributes:
+        plain: Score on the items as they stand.
+        mean: Mean score of all ways to ask.
+        deviation: Standard deviation of the scores; it holds the chance of the test items, too.
+        worst: Name of the variation with the lowest score; empty where that is the plain one.
+        worst_score: Its score.
+        worst_interval: Interval of the lowest expected score; None for a score that is no mean.
+        every: Mean over the items of their lowest value in any way; None for a score that is no mean.
+    """
+
+    plain: float
+    mean: float
+    deviation: float
+    worst: str
+    worst_score: float
+    worst_interval: Interval | None
+    every: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Obedience:
+    """How often a hidden instruction was followed.
+
+    Attributes:
+        share: Of the answers that did not give what it asks for anyway.
+        interval: Its interval.
+        answers: How many such answers there are.
+    """
+
+    share: float
+    interval: Interval | None
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Whether what the untuned model could was kept, over all items with one metric.
+
+    Attributes:
+        metric: The metric.
+        test: The test of non-inferiority.
+        baseline: Score of the untuned model.
+        candidate: Score of the tuned model.
+        scale: What scores are multiplied with to be shown.
+    """
+
+    metric: str
+    test: MarginTest
+    baseline: float
+    candidate: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """The effect of tuning over several tasks of one metric, each of which counts as a draw from tasks of their kind.
+
+    Attributes:
+        metric: The metric.
+        tasks: How many tasks.
+        effect: Mean effect.
+        interval: Its interval for further tasks of the kind.
+        deviation: Standard deviation of the tasks' true effects.
+        scale: What scores are multiplied with to be shown.
+    """
+
+    metric: str
+    tasks: int
+    effect: float
+    interval: Interval | None
+    deviation: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """One probe.
+
+    Attributes:
+        name: Its name.
+        variations: What was asked.
+        spreads: By condition, where the items are those of the run.
+        obedience: By condition, where instructions were hidden.
+        retentions: By metric, where a margin was set.
+        overall: By metric, where several tasks have it.
+    """
+
+    name: str
+    variations: tuple[VariationResult, ...]
+    spreads: dict[str, Spread] = field(default_factory=dict)
+    obedience: dict[str, Obedience] = field(default_factory=dict)
+    retentions: tuple[Retention, ...] = ()
+    overall: tuple[Overall, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain data, numbers with 10 significant digits."""
+        data: dict[str, Any] = rounded(asdict(self))
+        return data
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> ProbeResult:
+        """The result that `to_dict` wrote."""
+        return cls(
+            name=data["name"],
+            variations=tuple(map(_variation, data["variations"])),
+            spreads={name: _with_interval(Spread, entry, "worst_interval") for name, entry in data["spreads"].items()},
+            obedience={name: _with_interval(Obedience, entry) for name, entry in data["obedience"].items()},
+            retentions=tuple(
+                Retention(**{**entry, "test": _with_interval(MarginTest, entry["test"])})
+                for entry in data["retentions"]
+            ),
+            overall=tuple(_with_interval(Overall, entry) for entry in data["overall"]),
+        )
+
+
+def _variation(data: dict[str, Any]) -> VariationResult:
+    changes = {
+        name: Change(paired_result_of(entry["result"]), entry["adjusted_p"]) for name, entry in data["changes"].items()
+    }
+    comparison = Comparison.from_dict(data["comparison"])
+    return VariationResult(data["name"], data["description"], comparison, changes)
+
+
+def _with_interval(kind: Any, data: dict[str, Any], key: str = "interval") -> Any:
+    return kind(**{**data, key: Interval(**data[key]) if data[key] else None})

@@ -1,0 +1,95 @@
+"""A further set of questions for the systems of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tunelift.core.recipe import Prompting
+from tunelift.core.records import Example, Prompt
+from tunelift.core.seeds import generator
+from tunelift.data.formats import Row
+from tunelift.data.reader import make_reader
+from tunelift.data.tasks import Task
+from tunelift.prompts.build import PromptStyle, build_prompts, choose_demonstrations
+
+# The probes, by the name of their directory in a run.
+ProbeName = Literal["wordings", "label-wordings", "orders", "demonstrations", "robustness", "held-out", "general"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One way to ask, or one task to ask of.
+
+    Attributes:
+        name: Of its directory in the run.
+        description: What is different, in a line.
+        task: With the templates and labels to ask with.
+        items: The items.
+        pool: The examples that may be shown as demonstrations.
+        order: Number of another order of the demonstrations; 0 is that of the run.
+        demanded: What an instruction hidden in the item asks for, by id of the item; empty where none is hidden.
+    """
+
+    name: str
+    description: str
+    task: Task
+    items: list[Example]
+    pool: list[Example]
+    order: int = 0
+    demanded: dict[str, tuple[str, str]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Variations that answer one question about the systems.
+
+    Attributes:
+        name: Of its directory in the run.
+        variations: In what ways is asked.
+        same_items: They ask the items of the run, so that each answer has one to the item as it stands beside it.
+        positions: Which items of the run are asked, as places among them; all of its own where the items are others.
+        margin: The loss that counts as none; None where nothing is said of losses.
+        conditions: The conditions whose systems are asked.
+    """
+
+    name: ProbeName
+    variations: list[Variation]
+    same_items: bool
+    conditions: list[str]
+    positions: list[int]
+    margin: float | None = None
+
+    @property
+    def questions(self) -> int:
+        """How many questions each condition is asked."""
+        return sum(len(variation.items) for variation in self.variations)
+
+
+def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Variation, seed: int) -> list[Prompt]:
+    """The prompts of a variation.
+
+    Args:
+        style: How prompts of the run are rendered; the task is the variation's.
+        prompting: Of the condition.
+        variation: What is asked.
+        seed: Of the run.
+    """
+    style = replace(style, task=variation.task)
+    shown = choose_demonstrations(variation.task, prompting, variation.items, variation.pool, seed)
+    if variation.order:
+        shuffle = generator(seed, "order of demonstrations", variation.order)
+        order = shuffle.sample(range(prompting.shots), prompting.shots)
+        shown = [[chosen[at] for at in order if at < len(chosen)] for chosen in shown]
+    return build_prompts(style, variation.items, shown)
+
+
+def read_again(task: Task, examples: Sequence[Example]) -> list[Example]:
+    """Examples as another wording of their task reads them; they keep id, group and source."""
+    rows = [Row(example.fields, example.source) for example in examples]
+    reader = make_reader(task, rows)
+    return [
+        replace(reader.example(row), id=example.id, group=example.group)
+        for row, example in zip(rows, examples, strict=True)
+    ]

@@ -1,0 +1,112 @@
+"""A run with every probe: what is asked, what is written, what is done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tunelift.api import run
+from tunelift.core.files import read_json
+from tunelift.core.recipe import load_recipe
+from tunelift.core.store import read_store
+from tunelift.probes.records import ProbeResult
+from tunelift.report.record import RunReport
+
+EVALUATE: dict[str, Any] = {
+    "templates": 2,
+    "orders": 2,
+    "held_out": ["other.yaml"],
+    "general": {"suites": ["builtin/general-en"], "margin": 0.05},
+    "robustness": {"perturbations": ["typos", "case"]},
+    "probe_limit": 6,
+}
+LABELLED = """
+task: toy
+dataset_path: data.jsonl
+split: {train: 60, validation: 20, test: 40}
+labels: [negative, neutral, positive]
+doc_to_text: "{{ labels | join(', ') }}? {{text}}"
+doc_to_target: "{{ wording[label] }}"
+doc_to_choice: labels
+answer: {synonyms: {positive: [good], negative: [bad]}}
+generation_kwargs: {max_gen_toks: 4}
+"""
+
+
+@pytest.fixture
+def probed(project: Callable[..., Path], tmp_path: Path) -> Callable[[], RunReport]:
+    """Runs a recipe with every probe."""
+    recipe = project()
+    data = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+    data["conditions"] = {"majority": {}, "zero-shot": {}, "few-shot": {"shots": 2}, "tuned": {}}
+    data["evaluate"] = EVALUATE
+    recipe.write_text(yaml.safe_dump(data), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text(LABELLED, encoding="utf-8")
+    (tmp_path / "other.yaml").write_text(LABELLED.replace("task: toy", "task: other"), encoding="utf-8")
+    return lambda: run(load_recipe(recipe), tmp_path / "run")
+
+
+def test_every_probe_is_asked_of_the_untuned_and_the_tuned_model(
+    probed: Callable[[], RunReport], tmp_path: Path
+) -> None:
+    report = probed()
+    found = {probe.name: probe for probe in report.probes}
+    names = {"wordings", "label-wordings", "orders", "demonstrations", "robustness", "held-out", "general"}
+    assert set(found) == names
+    assert [way.name for way in found["robustness"].variations] == ["typos", "case", "injection"]
+    assert [score.name for score in found["wordings"].variations[0].comparison.conditions] == ["zero-shot", "tuned"]
+    assert [score.name for score in found["demonstrations"].variations[0].comparison.conditions] == ["few-shot"]
+    assert all(way.comparison.items == 6 for probe in report.probes for way in probe.variations)
+    assert found["general"].retentions and not found["wordings"].retentions
+    assert set(found["robustness"].obedience) == {"zero-shot", "tuned"}
+    stored = [ProbeResult.from_dict(entry) for entry in read_json(tmp_path / "run" / "probes.json")]
+    assert stored == report.probes
+
+
+def test_the_plain_scores_are_those_of_the_same_items(probed: Callable[[], RunReport]) -> None:
+    report = probed()
+    wordings = next(probe for probe in report.probes if probe.name == "wordings")
+    for name, spread in wordings.spreads.items():
+        changes = [way.changes[name].result for way in wordings.variations]
+        assert all(result.baseline == pytest.approx(spread.plain) for result in changes)
+        scores = [spread.plain, *(result.candidate for result in changes)]
+        assert spread.mean == pytest.approx(sum(scores) / len(scores))
+        assert spread.worst_score == min(scores)
+        assert spread.every is not None and spread.every <= spread.worst_score
+
+
+def test_what_is_said_stands_in_every_form_of_the_report(probed: Callable[[], RunReport], tmp_path: Path) -> None:
+    probed()
+    folder = tmp_path / "run"
+    page, markdown = ((folder / name).read_text(encoding="utf-8") for name in ("report.html", "report.md"))
+    summary = (folder / "summary.txt").read_text(encoding="utf-8")
+    for title in ("Other wordings", "Damaged texts", "What should not be forgotten"):
+        assert f"<h2>{title}</h2>" in page
+        assert f"## {title}" in markdown
+        assert f"{title.lower()}: " in summary
+
+
+def test_a_finished_probe_is_not_asked_again_and_a_dropped_one_is_forgotten(
+    probed: Callable[[], RunReport], tmp_path: Path
+) -> None:
+    probed()
+    folder = tmp_path / "run"
+    before = {name: entry["finished"] for name, entry in read_store(folder).record["stages"].items()}
+    probed()
+    assert {name: entry["finished"] for name, entry in read_store(folder).record["stages"].items()} == before
+    recipe = load_recipe(tmp_path / "recipe.yaml", ["evaluate.robustness=off", "evaluate.general=off"])
+    report = run(recipe, folder)
+    assert {probe.name for probe in report.probes} == {
+        "wordings", "label-wordings", "orders", "demonstrations", "held-out",
+    }  # fmt: skip
+    after = read_store(folder).record["stages"]
+    assert not any(name.startswith(("probes/robustness", "probes/general")) for name in after)
+    assert not (folder / "probes" / "robustness" / "typos" / "tuned").exists() or not list(
+        (folder / "probes" / "robustness" / "typos" / "tuned").iterdir()
+    )
+    kept = [name for name in after if name.startswith("probes/")]
+    assert kept and all(after[name]["finished"] == before[name] for name in kept)
