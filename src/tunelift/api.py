@@ -65,7 +65,8 @@ def tune(
     validation = training_prompts(style, data.splits.validation)
     splits = Splits(data.splits.train, data.splits.validation, [])
     examples = [*splits.train, *splits.validation]
-    prompt_findings = check_prompts(style, examples, training + validation, {}, model.context, model.untrained_tokens)
+    untrained = frozenset() if chosen.method.full else model.untrained_tokens
+    prompt_findings = check_prompts(style, examples, training + validation, {}, model.context, untrained)
     refuse_errors([*data.findings, *check_answers(splits), *prompt_findings], f"task {task.task}")
     prompts = [prompt.token_ids for prompt in training + validation]
     key = content_hash([model.fingerprint, prompts, chosen.model_dump(), seed])

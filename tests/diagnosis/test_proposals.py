@@ -64,6 +64,7 @@ def test_few_or_scattered_confusions_propose_nothing(cells: list[tuple[str, str 
     assert separate_classes(diagnosis(cells)) is None
 
 
+TUNING: dict[str, Any] = {"validation_losses": [], "best_step": 0, "training_losses": [], "steps": 0}
 TABLE = ConfusionTable(("common", "rare"), ((85, 5, 0), (8, 2, 0)))
 
 
@@ -92,13 +93,21 @@ def test_a_class_that_is_not_rare_or_does_well_needs_none(table: Any, train_coun
 
 def test_unusable_answers() -> None:
     assert name_choices(diagnosis([])) is None
-    assert end_answers(diagnosis([])) is None
+    assert end_answers(diagnosis([]), TUNING) is None
     found = name_choices(diagnosis([], unparsed=7, table=TABLE))
     assert str(found) == "name the choices in the instruction (7 of 100 answers of tuned are not one of them)"
     assert "7 of 100" in str(name_choices(diagnosis([], unparsed=7)))
-    assert end_answers(diagnosis([], truncated=4)) is None
-    assert str(end_answers(diagnosis([], truncated=9))).startswith("raise generation_kwargs.max_gen_toks (9 of 100")
-    assert "until the model stops" in str(end_answers(diagnosis([], truncated=51)))
+    assert end_answers(diagnosis([], truncated=4), TUNING) is None
+    for tuned in (TUNING, None):
+        found = str(end_answers(diagnosis([], truncated=9), tuned))
+        assert found.startswith("raise generation_kwargs.max_gen_toks (9 of 100")
+    assert "until the model stops" in str(end_answers(diagnosis([], truncated=51), TUNING))
+
+
+def test_nothing_of_tuning_is_proposed_where_nothing_was_tuned() -> None:
+    found = str(end_answers(diagnosis([], truncated=51), None))
+    assert "or tune the model (51 of 100" in found
+    assert "tune.epochs" not in found
 
 
 def test_a_loss_that_still_falls_asks_for_more_epochs() -> None:

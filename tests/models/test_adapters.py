@@ -67,6 +67,16 @@ def test_the_last_layers_alone_are_tuned(tiny_model: Callable[..., Any], archite
     assert len(adapter_weights(adapted)) * count == len(adapter_weights(every))
 
 
+def test_layers_that_share_their_weights_have_no_last_ones() -> None:
+    from transformers import AlbertConfig, AlbertModel
+
+    sizes = {"hidden_size": 32, "embedding_size": 16, "intermediate_size": 64, "num_attention_heads": 4}
+    model = AlbertModel(AlbertConfig(vocab_size=99, num_hidden_layers=3, **sizes))
+    with pytest.raises(UserError, match=r"last_layers: is 1, but none of the modules stands in these layers alone"):
+        add_lora(model, Lora(rank=2, last_layers=1), 7, TASK_TYPE)
+    assert adapter_weights(add_lora(model, Lora(rank=2), 7, TASK_TYPE))
+
+
 def test_the_settings_are_in_the_configuration(tiny_model: Callable[..., Any]) -> None:
     adapted = add_lora(tiny_model("llama"), Lora(rank=4, alpha=8, dropout=0.1), seed=7)
     config = adapted.peft_config["default"]

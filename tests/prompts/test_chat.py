@@ -158,6 +158,67 @@ def test_where_words_mark_the_turns_another_one_ends_an_answer(tokenizer: Any, p
     assert turn_borders(chat) == ()
 
 
+@pytest.mark.parametrize(
+    ("user_mark", "assistant_mark", "expected"),
+    [
+        ("User: ", "Assistant: ", ("\nUser:", "\nAssistant:")),
+        ("### Instruction:\n", "### Response:\n", ("\n### Instruction:", "\n### Response:")),
+        ("问：", "答：", ("\n问：", "\n答：")),
+        # A line of an answer may begin with "Users"; one that says nothing else is none of an answer.
+        ("User\n", "Assistant \n", ("\nUser\n", "\nAssistant \n")),
+        ("User ", "Assistant ", ()),
+        ("> ", "- ", ()),
+    ],
+)
+@pytest.mark.parametrize("end", ["</s>\n\n", " </s>\n", "\n\n"])
+def test_no_line_of_an_answer_is_taken_for_the_border_of_turns(
+    plain_tokenizer: Any, user_mark: str, assistant_mark: str, expected: tuple[str, ...], end: str
+) -> None:
+    chat = copy.deepcopy(plain_tokenizer)
+    chat.chat_template = (
+        f"{{% for message in messages %}}{{% if message.role == 'user' %}}{user_mark}{{{{ message.content }}}}\n\n"
+        f"{{% else %}}{assistant_mark}{{{{ message.content }}}}{end}{{% endif %}}{{% endfor %}}"
+    )
+    assert turn_borders(chat) == expected
+
+
+def test_a_template_for_one_question_alone_has_no_borders(plain_tokenizer: Any) -> None:
+    chat = copy.deepcopy(plain_tokenizer)
+    refusal = "{% if messages | length > 2 %}{{ raise_exception('one question alone') }}{% endif %}"
+    chat.chat_template = refusal + default_chat_template(chat, ())
+    assert turn_borders(chat) == ()
+    assert stop_token_id(chat) == chat.eos_token_id
+
+
+@pytest.mark.parametrize("end", ["\n\n", "  ", "\n\n</s>", " </s>", ""])
+def test_white_space_does_not_end_an_answer(plain_tokenizer: Any, end: str) -> None:
+    chat = copy.deepcopy(plain_tokenizer)
+    chat.add_tokens(["\n", "\n\n", "  "])  # as in the vocabularies of Gemma and of GPT-NeoX
+    chat.chat_template = f"{{% for message in messages %}}{{{{ message.content + {end!r} }}}}{{% endfor %}}"
+    assert stop_token_id(chat) == chat.eos_token_id
+    chat.eos_token = None
+    if "</s>" not in end:
+        with pytest.raises(UserError, match="has no token that could end an answer"):
+            stop_token_id(chat)
+
+
+def test_a_template_that_changes_answers_says_nothing_about_their_end(plain_tokenizer: Any) -> None:
+    chat = copy.deepcopy(plain_tokenizer)
+    chat.chat_template = "{{ bos_token }}{% for message in messages %}{{ message.content | upper }}\n{% endfor %}"
+    assert stop_token_id(chat) == chat.eos_token_id
+    assert turn_borders(chat) == ()
+
+
+def test_an_empty_system_turn_is_none(tokenizer: Any, plain_tokenizer: Any, gemma_tokenizer: Any) -> None:
+    bare = copy.deepcopy(tokenizer)
+    bare.chat_template = default_chat_template(bare, ())
+    plain = copy.deepcopy(plain_tokenizer)
+    plain.chat_template = default_chat_template(plain, ())
+    for chat in (bare, plain, gemma_tokenizer):
+        without = [*user("Hi"), {"role": "assistant", "content": ""}, *user("")]
+        assert render_chat(chat, [{"role": "system", "content": ""}, *without]) == render_chat(chat, without)
+
+
 def test_a_model_without_any_end_token_is_refused(plain_tokenizer: Any) -> None:
     endless = copy.deepcopy(plain_tokenizer)
     endless.eos_token = None

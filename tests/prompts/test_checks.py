@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from tunelift.core.records import Example, Finding
 from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
-from tunelift.prompts.chat import stop_token_id
+from tunelift.prompts.chat import default_chat_template, stop_token_id
 from tunelift.prompts.checks import check_prompts
 
 
@@ -20,9 +21,10 @@ def checked(tokenizer: Any, make_task: Callable[..., Any]) -> Callable[..., dict
         chat: bool = True,
         cut: int = 0,
         untrained: tuple[int, ...] = (),
+        reads: Any = tokenizer,
         **keys: Any,
     ) -> dict[str, Finding]:
-        style = PromptStyle(make_task(**{"generation_kwargs": {"max_gen_toks": 8}, **keys}), tokenizer, chat)
+        style = PromptStyle(make_task(**{"generation_kwargs": {"max_gen_toks": 8}, **keys}), reads, chat)
         training = training_prompts(style, examples)
         training = [dataclasses.replace(p, token_ids=p.token_ids[: len(p.token_ids) - cut]) for p in training]
         answering = {"zero-shot": build_prompts(style, examples, [()] * len(examples))}
@@ -120,3 +122,36 @@ def test_a_stop_token_that_the_model_does_not_know_is_told(
     assert (finding.severity, finding.count) == ("warning", 2)
     assert 'answers end in "<|im_end|>", which the model has never been trained on' in finding.message
     assert checked(examples, untrained=(stop_token_id(tokenizer) + 1,)) == {}
+    # Without a template answers end in the same token.
+    assert stop_token_id(tokenizer) == tokenizer.eos_token_id
+    assert finding.remedy.startswith("tune all weights")
+
+
+def test_a_template_whose_stop_token_is_not_known_can_be_taken_out(
+    checked: Any, make_example: Callable[..., Any], tokenizer: Any
+) -> None:
+    other = copy.deepcopy(tokenizer)
+    other.eos_token = "<|endoftext|>"
+    finding = checked([make_example("1", "fine")], untrained=(stop_token_id(other),), reads=other)["stop-token-unknown"]
+    assert finding.remedy.startswith("take the chat template out of the tokenizer")
+
+
+def test_references_that_hold_what_ends_an_answer_are_told(
+    checked: Any, make_example: Callable[..., Any], tokenizer: Any
+) -> None:
+    answers = ["Hi!\n\nUser:\nHo", "one. two", "\nUser: at its beginning", "fine\n", "the user: fine"]
+    examples = [make_example(str(number), "a", answer) for number, answer in enumerate(answers, start=1)]
+    long = {"max_gen_toks": 50}
+    assert "answer-cut-off" not in checked(examples, generation_kwargs=long)
+    finding = checked(examples, generation_kwargs={**long, "until": [". "]})["answer-cut-off"]
+    assert (finding.severity, finding.rows) == ("warning", ("rows.jsonl:2",))
+    plain = checked(examples, chat=False, generation_kwargs=long)["answer-cut-off"]
+    assert plain.rows == ("rows.jsonl:1",)
+    worded = copy.deepcopy(tokenizer)
+    worded.chat_template = default_chat_template(tokenizer, (stop_token_id(tokenizer),))
+    finding = checked(examples, generation_kwargs=long, reads=worded)["answer-cut-off"]
+    assert finding.rows == ("rows.jsonl:1", "rows.jsonl:3")
+    assert r'a text that ends an answer ("\nUser:")' in finding.message
+    assert "answer-cut-off" not in checked(
+        examples, generation_kwargs=long, reads=worded, output_type="multiple_choice"
+    )

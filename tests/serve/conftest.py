@@ -2,12 +2,14 @@
 
 answers   session   what `learned` has learned: question to answer
 learned   session   a tiny model that gives these answers, each behind its own chat prompt, and then ends its turn
+talkative session   a tiny model with the template of words that, behind its answer, writes on as the user
 endless   session   a tiny random model that never ends its turn and takes a fiftieth of a second for a token
 serving   session   serving(app): a context in which the app is served on a free port; gives the URL of the API
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,14 +34,30 @@ def answers() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def learned(tiny_model: Callable[..., Any], language_model: Callable[..., Any], tokenizer: Any) -> Any:
+    loaded = language_model(tiny_model("llama", len(tokenizer)), tokenizer)
+    teach(loaded.model, tokenizer, ANSWERS)
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def talkative(tiny_model: Callable[..., Any], language_model: Callable[..., Any], tokenizer: Any) -> Any:
+    from tunelift.prompts.chat import default_chat_template, stop_token_id
+
+    chat = copy.deepcopy(tokenizer)
+    chat.chat_template = default_chat_template(tokenizer, (stop_token_id(tokenizer),))
+    loaded = language_model(tiny_model("llama", len(tokenizer)), chat)
+    teach(loaded.model, chat, {"Well?": "Users\nask.\n\nUser:\nMore"})
+    return loaded
+
+
+def teach(model: Any, tokenizer: Any, answers: dict[str, str]) -> None:
+    """Tune a tiny model until it gives these answers."""
     import torch
 
     from tunelift.prompts.chat import encode_chat, encode_texts, stop_token_id
 
-    model = tiny_model("llama", len(tokenizer))
-    loaded = language_model(model, tokenizer)
     rows = []
-    for question, answer in ANSWERS.items():
+    for question, answer in answers.items():
         prompt = encode_chat(tokenizer, [{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}])
         rows.append((prompt, [*encode_texts(tokenizer, [answer])[0], stop_token_id(tokenizer)]))
     width = max(len(prompt) + len(answer) for prompt, answer in rows)
@@ -57,7 +75,6 @@ def learned(tiny_model: Callable[..., Any], language_model: Callable[..., Any], 
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return loaded
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import copy
 import http.client
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import openai
 import pytest
 
+from tunelift.core.records import Example, Source
+from tunelift.data.tasks import Task
+from tunelift.evaluation.evaluate import evaluate_model
+from tunelift.prompts.build import PromptStyle, build_prompts
 from tunelift.prompts.chat import encode_chat
 from tunelift.serve.app import create_app
 
@@ -169,6 +175,41 @@ def test_stop_strings_of_the_task_hold_unless_the_request_names_its_own(
         assert ask(client, "Count.").choices[0].message.content == "one two three, "
         assert ask(client, "Count.", stop="two").choices[0].message.content == "one "
         assert ask(client, "Count.", stop=[]).choices[0].message.content == answers["Count."]
+
+
+def test_an_answer_ends_where_words_begin_another_turn(talkative: Any, serving: Callable[..., Any]) -> None:
+    with serving(create_app(talkative, MODEL, 64, SYSTEM)) as url:
+        client = openai.OpenAI(base_url=url, api_key="none")
+        requests: list[dict[str, Any]] = [{}, {"stop": []}, {"stop": ["never"]}]
+        for options in requests:
+            completion = ask(client, "Well?", **options)
+            assert completion.choices[0].message.content == "Users\nask.\n"
+            assert completion.choices[0].finish_reason == "stop"
+            texts, reasons = streamed(ask(client, "Well?", stream=True, **options))
+            assert ("".join(texts), reasons) == ("Users\nask.\n", ["stop"])
+        # A text that is to be continued has no turns.
+        token_ids = prompt_ids(talkative, "Well?")
+        text = client.completions.create(model=MODEL, prompt=token_ids).choices[0].text
+        assert text == "Users\nask.\n\nUser:\nMore"
+
+
+def test_the_served_answer_is_the_evaluated_one_where_words_mark_turns(talkative: Any) -> None:
+    keys = {"task": "toy", "dataset_path": "rows", "description": SYSTEM, "doc_to_text": "text", "doc_to_target": "a"}
+    style = PromptStyle(Task.model_validate(keys), talkative.tokenizer)
+    item = Example("1", {"text": "Well?", "a": "Users"}, "Users", Source("rows.jsonl", 1))
+    prompts = build_prompts(style, [item], [()])
+    assert list(prompts[0].token_ids) == prompt_ids(talkative, "Well?")
+    sample = evaluate_model(talkative, style, [item], [0], prompts, "tuned").samples[0]
+    assert (sample.output, sample.finish_reason) == ("Users\nask.\n", "stop")
+
+
+def test_a_template_for_one_question_alone_is_served(learned: Any, answers: dict[str, str], serving: Any) -> None:
+    tokenizer = copy.deepcopy(learned.tokenizer)
+    refusal = "{% if messages | length > 2 %}{{ raise_exception('one question alone') }}{% endif %}"
+    tokenizer.chat_template = refusal + tokenizer.chat_template
+    with serving(create_app(replace(learned, tokenizer=tokenizer), MODEL, 64, SYSTEM)) as url:
+        client = openai.OpenAI(base_url=url, api_key="none")
+        assert ask(client, "Classify.").choices[0].message.content == answers["Classify."]
 
 
 def test_max_tokens_cuts_the_answer(client: openai.OpenAI, learned: Any, answers: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ def propose(
         separate_classes(diagnosis),
         add_rare_class(diagnosis, train_counts),
         name_choices(diagnosis),
-        end_answers(diagnosis),
+        end_answers(diagnosis, tuning),
         tune_longer(tuning) if tuning else None,
         tune_less(tuning) if tuning else None,
         beat_classical(against, train_counts, comparison.scale),
@@ -82,14 +82,24 @@ def name_choices(diagnosis: Diagnosis) -> Proposal | None:
     return Proposal("name the choices in the instruction", f"{counted} are not one of them")
 
 
-def end_answers(diagnosis: Diagnosis) -> Proposal | None:
-    """Answers that were cut off: some are too long, but most of them only where the model does not stop."""
+def end_answers(diagnosis: Diagnosis, tuning: dict[str, Any] | None) -> Proposal | None:
+    """Answers that were cut off: some are long, but most of them only where the model does not stop, or none has room.
+
+    Args:
+        diagnosis: The errors of the condition under study.
+        tuning: As for `propose`.
+    """
     if diagnosis.truncated < FEWEST_ERRORS:
         return None
     evidence = f"{diagnosis.truncated} of {diagnosis.items} answers of {diagnosis.condition} were cut off"
-    if diagnosis.truncated > ENDLESS_SHARE * diagnosis.items:
-        return Proposal("raise tune.learning_rate or tune.epochs until the model stops by itself", evidence)
-    return Proposal("raise generation_kwargs.max_gen_toks", evidence)
+    room = "raise generation_kwargs.max_gen_toks"
+    if diagnosis.truncated <= ENDLESS_SHARE * diagnosis.items:
+        return Proposal(room, evidence)
+    if tuning is None:
+        ending = "name in generation_kwargs.until what ends an answer, or tune the model"
+    else:
+        ending = "raise tune.learning_rate or tune.epochs until the model stops by itself"
+    return Proposal(f"{room} if the references are longer than that; otherwise {ending}", evidence)
 
 
 def tune_longer(tuning: dict[str, Any]) -> Proposal | None:

@@ -21,7 +21,10 @@ Span = tuple[int, int]
 Entity = tuple[str, int, int]  # type, start, end
 
 # Scripts without spaces between words, by what the Unicode names of their letters begin with.
-SPACELESS = ("CJK", "HIRAGANA", "KATAKANA", "BOPOMOFO", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "YI ")
+SPACELESS = (
+    *("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "BOPOMOFO"),
+    *("THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "YI "),
+)
 # What SentencePiece writes for a space.
 SPACE_MARK = "▁"
 

@@ -45,7 +45,8 @@ def add_lora(model: Any, settings: Lora, seed: int, task_type: str | None = None
         task_type: PEFT's name for what the model is for; unless given, that of a language model.
 
     Raises:
-        UserError: The model has no module of the names, or not the number of layers, that the settings give.
+        UserError: The model has no module of the names, or not the number of layers, that the settings give, or none
+            of these modules in these layers.
     """
     from peft import LoraConfig, get_peft_model
 
@@ -63,6 +64,9 @@ def add_lora(model: Any, settings: Lora, seed: int, task_type: str | None = None
     if settings.last_layers:
         last = range(count)[-settings.last_layers :]
         chosen = [name for name in names if name.rpartition(".")[2] in chosen and layer_of(name) in last]
+        if not chosen:  # the layers of a few models share their weights
+            what = f"is {settings.last_layers}, but none of the modules stands in these layers alone"
+            raise UserError(f"{WHERE}.last_layers", what, "leave it out, or name other target_modules")
     seed_torch(derive_seed(seed, "adapter"))
     config = LoraConfig(
         r=settings.rank,

@@ -101,7 +101,7 @@ def encode_texts(tokenizer: Any, texts: Sequence[str], special_tokens: bool = Fa
 
 
 def stop_token_id(tokenizer: Any) -> int:
-    """The token that ends an answer: the first token that the chat template puts behind one.
+    """The token that ends an answer: the first token, besides white space, that the chat template puts behind one.
 
     Raises:
         UserError: The template puts nothing behind an answer that the model could learn to stop with, and the
@@ -113,8 +113,9 @@ def stop_token_id(tokenizer: Any) -> int:
         rendered = tokenizer.apply_chat_template(messages, tokenize=False) if tokenizer.chat_template else answer
     except Exception as error:
         raise _template_error(tokenizer, error) from error
-    behind = rendered.rpartition(answer)[2]
-    token_ids = tokenizer(behind, add_special_tokens=False)["input_ids"]
+    behind = rendered.rpartition(answer)[2] if answer in rendered else ""
+    # Line breaks and runs of spaces are added tokens, too, in some vocabularies.
+    token_ids = tokenizer(behind.lstrip(), add_special_tokens=False)["input_ids"]
     if token_ids and token_ids[0] in tokenizer.added_tokens_decoder:
         return int(token_ids[0])
     if tokenizer.eos_token_id is None:
@@ -127,7 +128,7 @@ def turn_borders(tokenizer: Any) -> tuple[str, ...]:
     """Texts that end an answer because another turn begins behind them.
 
     A template that marks turns with words, such as "User:", leaves a model that does not stop to write further turns;
-    where control tokens mark them, the stop token is enough.
+    where control tokens mark them, or a template takes one question alone, the stop token is enough.
 
     Returns:
         What the template puts before a question and before an answer, each where it is an ordinary line of its own.
@@ -140,13 +141,28 @@ def turn_borders(tokenizer: Any) -> tuple[str, ...]:
     ]
     try:
         rendered = tokenizer.apply_chat_template(messages, tokenize=False)
-    except Exception as error:
-        raise _template_error(tokenizer, error) from error
+    except Exception:  # what a template can refuse here, and does not where an answer stands last, is the next question
+        return ()
     stop = tokenizer.convert_ids_to_tokens(stop_token_id(tokenizer))
     between = [rendered.partition(before)[2].partition(behind)[0] for before, behind in pairwise(texts)]
-    borders = [border.removeprefix(stop) for border in reversed(between)]
-    lines = [border for border in borders if border.startswith("\n") and border.strip()]
-    return tuple(f"\n{line.strip()}" for line in lines if not control_tokens_in(tokenizer, line))
+    borders = [border.rpartition(stop)[2] for border in reversed(between)]
+    words = [border for border in borders if not control_tokens_in(tokenizer, border)]
+    return tuple(filter(None, map(_beginning_of_line, words)))
+
+
+def _beginning_of_line(border: str) -> str:
+    """The words of a line that marks a turn, from the line break before them; empty where they could be an answer's.
+
+    Marks without a letter, such as "-", begin a line of many an answer. Words that end in a letter could be the
+    beginning of a longer one, as "User" is of "Users", so that the line has to end behind them.
+    """
+    words = border.strip()
+    if not border.startswith("\n") or not any(map(str.isalpha, words)):
+        return ""
+    if not words[-1].isalnum():
+        return f"\n{words}"
+    space, line_break, _ = border[len(border.rstrip()) :].partition("\n")
+    return f"\n{words}{space}{line_break}" if line_break else ""
 
 
 def control_tokens_in(tokenizer: Any, text: str) -> list[str]:

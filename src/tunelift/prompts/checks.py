@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from itertools import takewhile
 from typing import Any
 
 from tunelift.core.records import Example, Finding, Prompt
 from tunelift.data.tasks import ROLLING
-from tunelift.prompts.build import PromptStyle, completion_ids, question_text
+from tunelift.prompts.build import PromptStyle, answer_ends, completion_ids, question_text
 from tunelift.prompts.chat import control_tokens_in, encode_texts, stop_token_id
 
 # Below this many examples, what they end in says nothing; shorter endings cost too little to speak of.
@@ -42,6 +43,7 @@ def check_prompts(
         *_control_tokens(style, examples, places),
         *_stop_token(style.tokenizer, training, untrained, places),
         *_answers(style, examples, places),
+        *_ends_within(style, examples, places),
         *_instruction_behind(style, examples),
     ]
 
@@ -96,7 +98,9 @@ def _stop_token(
     if training and stop in untrained:
         token = tokenizer.convert_ids_to_tokens(stop)
         message = f'answers end in "{token}", which the model has never been trained on; it can hardly learn to stop'
-        remedy = "take the chat template out of the tokenizer, so that answers end in a token that it knows"
+        remedy = "tune all weights, since an adapter leaves those that write this token as they are"
+        if stop != tokenizer.eos_token_id:  # in which answers end without a template
+            remedy = f"take the chat template out of the tokenizer, so that answers end in another token, or {remedy}"
         return [Finding("stop-token-unknown", "warning", message, len(training), remedy)]
     ids = [prompt.example_id for prompt in training if not prompt.supervised[-1] or prompt.token_ids[-1] != stop]
     message = "training prompts do not end in a supervised stop token; the model would not learn to stop"
@@ -120,6 +124,18 @@ def _answers(style: PromptStyle, examples: list[Example], places: dict[str, str]
         remedy = "read choice scores with that in mind, or word the choices equally long"
         found.append(Finding("uneven-choices", "info", message, len(sizes), remedy))
     return found
+
+
+def _ends_within(style: PromptStyle, examples: list[Example], places: dict[str, str]) -> list[Finding]:
+    """References that hold what ends an answer. A line break behind them, which nothing reads, is no loss."""
+    if style.task.output_type != "generate_until":
+        return []
+    within = {example.id: [end for end in answer_ends(style) if end in example.target.rstrip()] for example in examples}
+    found = dict.fromkeys(end for ends in within.values() for end in ends)
+    listed = ", ".join(json.dumps(end, ensure_ascii=False) for end in found)
+    message = f"reference answers hold a text that ends an answer ({listed}); the model could not give them whole"
+    remedy = "word these answers differently, or change generation_kwargs.until or the chat template"
+    return _finding("answer-cut-off", "warning", message, remedy, filter(within.get, within), places)
 
 
 def _instruction_behind(style: PromptStyle, examples: list[Example]) -> list[Finding]:

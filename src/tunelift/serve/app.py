@@ -51,6 +51,7 @@ class Service:
         max_new_tokens: Length of answers where a request does not say.
         system: System turn of conversations that have none.
         stop: Texts that end an answer where a request names none.
+        borders: Texts that end every answer to a conversation, because another turn begins behind them.
         worker: One thread, and thereby the queue: requests are answered one after another as they arrived.
     """
 
@@ -60,6 +61,7 @@ class Service:
     max_new_tokens: int
     system: str | None
     stop: tuple[str, ...]
+    borders: tuple[str, ...]
     worker: Executor
 
     def check_model(self, model_id: str) -> None:
@@ -97,7 +99,7 @@ class Service:
             message = f"the prompt has {prompt_tokens} tokens; the model takes {self.loaded.context}, answer included"
             param = "messages" if isinstance(request, ChatRequest) else "prompt"
             raise ApiError(400, message, param, "context_length_exceeded")
-        borders = turn_borders(self.tokenizer) if isinstance(request, ChatRequest) else ()
+        borders = self.borders if isinstance(request, ChatRequest) else ()
         return Options(
             max_new_tokens=min(request.limit or self.max_new_tokens, room),
             stop=(*(self.stop if request.stop is None else request.stop), *borders),
@@ -156,7 +158,8 @@ def create_app(
     """
     worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="generation")
     tokenizer = copy.deepcopy(loaded.tokenizer)
-    service = Service(loaded, tokenizer, model_id, max_new_tokens_default, system, stop, worker)
+    borders = turn_borders(tokenizer)
+    service = Service(loaded, tokenizer, model_id, max_new_tokens_default, system, stop, borders, worker)
     card = {"id": model_id, "object": "model", "created": int(time.time()), "owned_by": "tunelift"}
     # The interactive documentation would load scripts from elsewhere.
     app = FastAPI(title="tunelift", docs_url=None, redoc_url=None)
