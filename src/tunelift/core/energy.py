@@ -101,7 +101,7 @@ def _found(counters: list[Counter] | None) -> list[Counter]:
 def _state(counter: Counter) -> float | None:
     try:
         return counter.read()
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):  # the last one: a driver that is too old
         return None
 
 
