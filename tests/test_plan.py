@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from tunelift.core.recipe import BUILT_IN_CONDITIONS, Condition
+from tunelift.core.recipe import Condition
+from tunelift.core.shorthand import BUILT_IN_CONDITIONS, DEFAULT_CONDITIONS
 from tunelift.plan import planned_contrasts
 
 
 def test_tuned_is_compared_with_everything_and_few_shot_with_zero_shot() -> None:
-    conditions = {name: Condition.model_validate(spec) for name, spec in BUILT_IN_CONDITIONS.items()}
+    conditions = {
+        name: Condition.model_validate(spec)
+        for name, spec in ((name, BUILT_IN_CONDITIONS[name]) for name in DEFAULT_CONDITIONS)
+    }
     kinds = {name: condition.system for name, condition in conditions.items()}
     assert planned_contrasts(conditions, kinds) == [
         ("tuned", "zero-shot"),

@@ -10,8 +10,9 @@ from typing import Any
 from tunelift.api import evaluate
 from tunelift.core.cache import cache_folder
 from tunelift.core.files import read_json
+from tunelift.core.names import BASE, TUNED
 from tunelift.core.progress import say
-from tunelift.core.recipe import BASE, TUNED, Condition, Recipe, load_recipe
+from tunelift.core.recipe import Condition, Recipe, load_recipe
 from tunelift.core.records import Finding, Prompt, as_dict
 from tunelift.core.seeds import generator
 from tunelift.core.store import open_store, read_store
@@ -25,9 +26,11 @@ from tunelift.engine.tree import build_tree
 from tunelift.evaluation.evaluate import Evaluation
 from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.results import sanitise, write_evaluation
+from tunelift.evidence import tuning_report
+from tunelift.facts import record_facts
 from tunelift.models.export import ExportCheck, export_merged
 from tunelift.models.load import load_model
-from tunelift.pipeline import check, record_facts, tune, tuning_report
+from tunelift.pipeline import check, tune
 from tunelift.plan import Plan, conditions_of, find_faults, prepare
 from tunelift.prompts.build import PromptStyle, build_prompts, completion_ids, stop_strings
 from tunelift.tuning.tune import check_tunable, tuning_plan
@@ -104,7 +107,7 @@ def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[
         plan = prepare(recipe, accept_terms)
         check(store, plan)
         record_facts(store, plan)
-        tune(store, plan.own, recipe.seed)
+        tune(store, plan.own)
         return tuning_report(folder) or {}
 
 

@@ -7,47 +7,35 @@ and started again computes from the same numbers as an undisturbed one.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tunelift import __version__
-from tunelift.comparison.compare import compare
-from tunelift.comparison.records import Comparison
-from tunelift.core import hardware
 from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
+from tunelift.core.names import CLASSICAL
 from tunelift.core.progress import say
-from tunelift.core.recipe import CLASSICAL, TUNED, Recipe, dump_recipe
-from tunelift.core.records import Example, Finding, Prompt, Sample, as_dict
+from tunelift.core.recipe import Recipe, dump_recipe
+from tunelift.core.records import Example, Finding, Prompt, as_dict
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import refuse_errors
-from tunelift.data.tasks import Task, dump_task
-from tunelift.diagnosis.errors import Diagnosis, diagnose
+from tunelift.data.examples import draw_positions
+from tunelift.data.tasks import dump_task
 from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
+from tunelift.evaluation.endpoints import endpoint_messages, evaluate_endpoint
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.heads import HeadSystem, evaluate_head, head_hash, tune_head_system
-from tunelift.evaluation.metrics.metric import Metric
-from tunelift.evaluation.metrics.table import make_metrics
-from tunelift.evaluation.results import read_samples, write_evaluation
+from tunelift.evaluation.results import write_evaluation
+from tunelift.evidence import Evidence, condition_results, examine, studied_tuning
+from tunelift.facts import record_facts
 from tunelift.heads.model import load_head
+from tunelift.models.adapters import remove_adapter
 from tunelift.models.card import loading_kind
 from tunelift.models.load import LanguageModel, load_tuned
-from tunelift.plan import (
-    LanguageSystem,
-    Plan,
-    conditions_of,
-    find_faults,
-    has_tuned,
-    kind_of,
-    planned_contrasts,
-    prepare,
-)
-from tunelift.probes.ask import announce, ask_probes, probe_samples, probe_stages
-from tunelift.probes.compare import compare_probe
-from tunelift.probes.records import ProbeResult
-from tunelift.prompts.build import question_text
+from tunelift.plan import EndpointSystem, LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
+from tunelift.probes.ask import announce, ask_probes
+from tunelift.probes.search import PromptSearch, candidates_of, chosen_prompts, search_prompt
+from tunelift.prompts.build import PromptStyle, question_text
 from tunelift.report.html import render_html
 from tunelift.report.markdown import model_card, render_markdown
 from tunelift.report.record import RunReport
@@ -77,79 +65,28 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         announce(plan.probes)
         for name in conditions_of(recipe, *CLASSICAL):
             answer_classically(store, plan, name)
+        for endpoint in plan.endpoints:
+            answer_elsewhere(store, plan, endpoint)
         for system in plan.models:
             for name in system.untuned:
                 answer(store, plan, system, name, system.base)
                 probe(store, plan, name, system.base)
             if system.tuned:
-                tune(store, system, recipe.seed)
+                tune(store, system)
                 model = tuned(store, system, accept_terms)
                 for name in system.tuned:
                     answer(store, plan, system, name, model)
                     probe(store, plan, name, model)
+                remove_adapter(model.model)  # other systems may have the same base
         for head in plan.heads:
             tune_with_head(store, plan, head)
             answer_with_head(store, plan, head)
-        samples = {name: condition_samples(store, name) for name in recipe.conditions}
-        comparison = compare_conditions(store, plan, samples)
-        probes = compare_probes(store, plan, samples)
-        diagnosis = diagnose_errors(store, plan, samples, comparison)
-        return report(store, plan, findings, samples, comparison, probes, diagnosis)
+        return report(store, plan, findings, examine(store, plan))
 
 
 def system_folder(store: RunStore, system: LanguageSystem | HeadSystem) -> Path:
     """Where the tuned model of a system stands."""
     return store.folder / "systems" / system.name if system.name else store.folder
-
-
-def record_facts(store: RunStore, plan: Plan) -> None:
-    """Enter into the run directory what the run depends on; results that depended on something else are outdated."""
-    recipe, base = plan.recipe, plan.own.base
-    names = {name: system.model for name, system in recipe.systems.items() if system.model}
-    systems = {
-        name: system.model_copy(update={"model": _absolute(names[name])}) if name in names else system
-        for name, system in recipe.systems.items()
-    }
-    data = recipe.data and _absolute(recipe.data)
-    paths = {"task": "task.yaml", "model": _absolute(recipe.model), "data": data, "systems": systems}
-    texts = {"task.yaml": dump_task(plan.task), "recipe.yaml": dump_recipe(recipe.model_copy(update=paths))}
-    files = [store.folder / name for name in texts]
-    if any(not file.is_file() or file.read_text(encoding="utf-8") != texts[file.name] for file in files):
-        gone = {name for name in store.record["stages"] if name.startswith("conditions/")}
-        gone -= {f"conditions/{name}" for name in recipe.conditions}
-        gone |= {name for name in store.record["stages"] if name.startswith("tune/")}
-        gone -= {f"tune/{name}" for name in recipe.systems}
-        gone |= {name for name in store.record["stages"] if name.startswith("probes/")} - probe_stages(plan.probes)
-        store.forget([*gone, "comparison", "probes", "diagnosis", "report"])
-    for file in files:
-        write_text(file, texts[file.name])
-    packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")
-    others: dict[str, Any] = {system.name: system.base for system in plan.models[1:]}
-    others |= {system.name: system.base for system in plan.heads}
-    store.update(
-        seed=recipe.seed,
-        versions={"tunelift": __version__, **{package: version(package) for package in packages}},
-        hardware=hardware.describe(),
-        model={"name": base.name, "sha256": base.fingerprint},
-        systems={name: {"name": model.name, "sha256": model.fingerprint} for name, model in others.items()},
-        data={"sha256": plan.data.hash, "counts": plan.data.counts},
-        chat_template_sha256=content_hash(base.tokenizer.chat_template),
-        determinism=determinism(),
-    )
-
-
-def _absolute(model: str) -> str:
-    path = Path(model)
-    return str(path.resolve()) if path.exists() else model
-
-
-def determinism() -> dict[str, list[str]]:
-    """What comes out the same when a run is repeated with one seed on one machine, and what does not."""
-    same = ["splits", "demonstrations", "initial adapter", "order of training examples", "dropout", "greedy answers"]
-    other = ["timings", "results on another machine or with another number of threads: sums are rounded differently"]
-    if hardware.device() == "cuda":
-        other.append("last digits of sums on a GPU, whose kernels may add in a different order each time")
-    return {"repeatable": same, "not repeatable": other}
 
 
 def check(store: RunStore, plan: Plan) -> list[Finding]:
@@ -186,7 +123,7 @@ def answer_classically(store: RunStore, plan: Plan, name: str) -> None:
         targets = [example.target for example in splits.train]
         if condition.system == "majority":
             predict = fit_majority(targets)
-        elif plan.task.doc_to_choice is None:
+        elif condition.system == "nearest" or plan.task.doc_to_choice is None:
             predict = fit_nearest(train, targets, plan.task.language)
         else:
             held_out = (validation, [example.target for example in splits.validation])
@@ -200,7 +137,7 @@ def answer_classically(store: RunStore, plan: Plan, name: str) -> None:
 
 def answer(store: RunStore, plan: Plan, system: LanguageSystem, name: str, model: LanguageModel) -> None:
     """Answer the items with a language model."""
-    prompts, style = system.prompts[name], system.style
+    style, prompts = prompts_of(store, plan, system, name, model)
 
     def work() -> list[Path]:
         allowed = plan.recipe.evaluate.allow_execution
@@ -211,22 +148,61 @@ def answer(store: RunStore, plan: Plan, system: LanguageSystem, name: str, model
     store.stage(f"conditions/{name}", [*_asked(plan), *computed, prompts_hash(prompts)], work)
 
 
+def prompts_of(
+    store: RunStore, plan: Plan, system: LanguageSystem, name: str, model: LanguageModel
+) -> tuple[PromptStyle, list[Prompt]]:
+    """The prompts of a condition; where it asks for the best ones, they are looked for on the validation split."""
+    prompting, splits, seed = plan.recipe.conditions[name].prompting, plan.data.splits, plan.recipe.seed
+    if not prompting.wordings:
+        return system.style, system.prompts[name]
+    path = store.folder / "conditions" / name / "search.json"
+    limit = plan.recipe.evaluate.probe_limit
+    validation = [splits.validation[at] for at in sorted(draw_positions(len(splits.validation), limit, seed))]
+    candidates = candidates_of(plan.task, prompting, validation, splits.train)
+
+    def work() -> list[Path]:
+        allowed = plan.recipe.evaluate.allow_execution
+        write_json(path, search_prompt(model, candidates, plan.metrics[0], name, seed, allowed).to_dict())
+        return [path]
+
+    tried = [[dump_task(way.task), count.model_dump()] for way, count in candidates]
+    computed = [model.fingerprint, str(model.model.dtype), system.style.tokenizer.chat_template]
+    store.stage(f"search/{name}", [*_asked(plan), tried, [item.id for item in validation], computed, seed], work)
+    return chosen_prompts(PromptSearch.from_dict(read_json(path)), candidates, system.style, plan.items, seed)
+
+
+def answer_elsewhere(store: RunStore, plan: Plan, system: EndpointSystem) -> None:
+    """Let an endpoint answer the items, under every condition that asks it."""
+    endpoint = system.endpoint
+    for name, shown in system.shown.items():
+
+        def work(name: str = name, shown: list[list[Example]] = shown) -> list[Path]:
+            allowed = plan.recipe.evaluate.allow_execution
+            test, positions = plan.data.splits.test, plan.positions
+            evaluation = evaluate_endpoint(endpoint, plan.task, test, positions, shown, name, allowed)
+            return _write(store, plan, evaluation, None)
+
+        asked = [endpoint_messages(plan.task, *item) for item in zip(plan.items, shown, strict=True)]
+        served = [endpoint.url, endpoint.model, endpoint.length_parameter, dict(endpoint.parameters)]
+        store.stage(f"conditions/{name}", [*_asked(plan), served, content_hash(asked)], work)
+
+
 def probe(store: RunStore, plan: Plan, name: str, model: LanguageModel) -> None:
     """Ask the model of a condition what the recipe wants to know besides."""
-    ask_probes(store, plan.probes, plan.recipe, name, model, _seconds_per_1000(store, name))
+    ask_probes(store, plan.probes, plan.recipe, name, model, condition_results(store, name)["seconds_per_1000_answers"])
 
 
-def tune(store: RunStore, system: LanguageSystem, seed: int) -> None:
+def tune(store: RunStore, system: LanguageSystem) -> None:
     """Tune a language model."""
     folder = system_folder(store, system)
 
     def work() -> list[Path]:
-        tune_model(system.base, system.training, system.validation, system.settings, seed, folder)
+        tune_model(system.base, system.training, system.validation, system.settings, system.seed, folder)
         return tuned_files(folder)
 
     prompts = [prompts_hash(system.training), prompts_hash(system.validation)]
-    settings = system.settings.model_dump(exclude={"checkpoint_steps"})
-    inputs = [__version__, system.base.fingerprint, str(system.base.model.dtype), prompts, settings, seed]
+    settings = system.settings.model_dump(exclude={"checkpoint_steps", "seeds"})
+    inputs = [__version__, system.base.fingerprint, str(system.base.model.dtype), prompts, settings, system.seed]
     store.stage(f"tune/{system.name}" if system.name else "tune", inputs, work)
     remove_checkpoints(folder)
 
@@ -245,13 +221,13 @@ def tuned_files(folder: Path) -> list[Path]:
 
 def tune_with_head(store: RunStore, plan: Plan, system: HeadSystem) -> None:
     """Tune a model with a head."""
-    folder = system_folder(store, system)
+    folder, seed = system_folder(store, system), plan.recipe.seed_of(system.settings)
 
     def work() -> list[Path]:
-        tune_head_system(system, plan.recipe.seed, folder)
+        tune_head_system(system, seed, folder)
         return tuned_files(folder)
 
-    store.stage(f"tune/{system.name}", [__version__, *head_hash(system), plan.recipe.seed], work)
+    store.stage(f"tune/{system.name}", [__version__, *head_hash(system), seed], work)
     remove_checkpoints(folder)
 
 
@@ -270,86 +246,28 @@ def answer_with_head(store: RunStore, plan: Plan, system: HeadSystem) -> None:
         store.stage(f"conditions/{name}", [*_asked(plan), *head_hash(system), tuned], work)
 
 
-def condition_samples(store: RunStore, name: str) -> list[Sample]:
-    """The samples of a condition, from its files."""
-    return next(read_samples(file) for file in store.files(f"conditions/{name}") if file.name.startswith("samples_"))
-
-
-def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> Comparison:
-    """Compare all conditions on their identical items."""
-    path = store.folder / "comparison.json"
-    systems = {name: kind_of(plan.recipe, condition) for name, condition in plan.recipe.conditions.items()}
-
-    def work() -> list[Path]:
-        planned = planned_contrasts(plan.recipe.conditions, systems)
-        comparison = compare(samples, planned, plan.task.task, plan.recipe.seed, plan.metrics, systems)
-        write_json(path, comparison.to_dict())
-        return [path]
-
-    store.stage("comparison", [__version__, samples_hashes(store, plan), systems, plan.recipe.seed], work)
-    return Comparison.from_dict(read_json(path))
-
-
-def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> list[ProbeResult]:
-    """Say what other wordings, orders, texts and tasks changed."""
-    path = store.folder / "probes.json"
-    systems = {name: kind_of(plan.recipe, condition) for name, condition in plan.recipe.conditions.items()}
-
-    def metrics(task: Task) -> list[Metric]:
-        return make_metrics(task, plan.recipe.evaluate.allow_execution)
-
-    def work() -> list[Path]:
-        results = []
-        for asked in plan.probes:
-            answers = {way.name: probe_samples(store, asked, way) for way in asked.variations}
-            plain = {name: samples[name] for name in asked.conditions} if asked.same_items else {}
-            results.append(compare_probe(asked, answers, plain, systems, metrics, plan.recipe.seed).to_dict())
-        write_json(path, results)
-        return [path]
-
-    answered = [entry["inputs"] for name, entry in store.record["stages"].items() if name.startswith("probes/")]
-    names = [[asked.name, [way.name for way in asked.variations], asked.margin] for asked in plan.probes]
-    inputs = [__version__, names, answered, samples_hashes(store, plan), systems, plan.recipe.seed]
-    store.stage("probes", inputs, work)
-    return [ProbeResult.from_dict(result) for result in read_json(path)]
-
-
-def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:
-    """Say where the last condition still fails, and what follows for the next round."""
-    path = store.folder / "diagnosis.json"
-    train_counts = dict(Counter(example.target for example in plan.data.splits.train))
-    tuning = studied_tuning(store, plan)
-
-    def work() -> list[Path]:
-        write_json(path, diagnose(samples, comparison, tuning, train_counts).to_dict())
-        return [path]
-
-    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning, train_counts], work)
-    return Diagnosis.from_dict(read_json(path))
-
-
-def report(
-    store: RunStore,
-    plan: Plan,
-    findings: list[Finding],
-    samples: dict[str, list[Sample]],
-    comparison: Comparison,
-    probes: list[ProbeResult],
-    diagnosis: Diagnosis,
-) -> RunReport:
+def report(store: RunStore, plan: Plan, findings: list[Finding], evidence: Evidence) -> RunReport:
     """Write the report as a page, as Markdown and as the summary that is printed."""
     result = RunReport(
         name=store.folder.name,
         task=plan.task.task,
         model=plan.recipe.model,
         folder=str(store.folder),
-        comparison=comparison,
-        probes=probes,
-        diagnosis=diagnosis,
+        comparison=evidence.comparison,
+        seeds=evidence.seeds,
+        flips=evidence.flips,
+        probes=evidence.probes,
+        searches=evidence.searches,
+        calibrations=evidence.calibrations,
+        temperature=evidence.temperature,
+        costs=evidence.costs,
+        diagnosis=evidence.diagnosis,
         findings=findings,
         tuning=studied_tuning(store, plan),
-        seconds_per_1000={name: _seconds_per_1000(store, name) for name in samples},
-        samples=samples,
+        seconds_per_1000={
+            name: condition_results(store, name)["seconds_per_1000_answers"] for name in evidence.samples
+        },
+        samples=evidence.samples,
         facts=store.record | {"recipe": dump_recipe(plan.recipe)},
         sources={item.id: f"{item.source.file}:{item.source.row}" for item in plan.items},
     )
@@ -376,35 +294,9 @@ def report(
     return result
 
 
-def studied_tuning(store: RunStore, plan: Plan) -> dict[str, Any] | None:
-    """What tuning of the first tuned condition did, the one that is diagnosed; None where nothing was tuned."""
-    for condition in plan.recipe.conditions.values():
-        if kind_of(plan.recipe, condition) == TUNED:
-            own = condition.system == TUNED
-            return tuning_report(store.folder if own else store.folder / "systems" / condition.system)
-    return None
-
-
-def tuning_report(folder: Path) -> dict[str, Any] | None:
-    """What tuning did, where it has been done."""
-    path = folder / "model" / "tuning.json"
-    return read_json(path) if path.is_file() else None
-
-
 def prompts_hash(prompts: Sequence[Prompt]) -> str:
     """Hash of what the model is given."""
     return content_hash([[prompt.example_id, prompt.token_ids, prompt.supervised] for prompt in prompts])
-
-
-def samples_hashes(store: RunStore, plan: Plan) -> list[str]:
-    """Hashes of the samples of all conditions."""
-    names = plan.recipe.conditions
-    return [file_hash(file) for name in names for file in store.files(f"conditions/{name}") if file.suffix == ".jsonl"]
-
-
-def _seconds_per_1000(store: RunStore, name: str) -> float:
-    results = next(file for file in store.files(f"conditions/{name}") if file.name.startswith("results_"))
-    return float(read_json(results)["seconds_per_1000_answers"])
 
 
 def _questions(plan: Plan, examples: list[Example]) -> list[str]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from tunelift.core.cache import cache_folder
 from tunelift.core.errors import UserError
-from tunelift.core.recipe import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED, Condition, Recipe, Tune
+from tunelift.core.names import BASE, BUILT_IN_SYSTEMS, CLASSICAL, TUNED
+from tunelift.core.recipe import Condition, Precision, Recipe, Tune
 from tunelift.core.records import Example, Finding, Prompt
 from tunelift.data.checks import check_examples
 from tunelift.data.examples import LoadedTask, draw_positions, load_examples
@@ -15,10 +16,11 @@ from tunelift.evaluation.heads import HeadSystem, head_system
 from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.parsing.answers import check_references, check_scoring
+from tunelift.models.endpoint import Endpoint, check_endpoint
 from tunelift.models.load import LanguageModel, load_model
 from tunelift.probes.plan import plan_probes
 from tunelift.probes.variation import Probe
-from tunelift.prompts.build import PromptStyle, answer_prompts, training_prompts
+from tunelift.prompts.build import PromptStyle, answer_prompts, choose_demonstrations, training_prompts
 from tunelift.prompts.checks import check_prompts
 
 
@@ -31,6 +33,7 @@ class LanguageSystem:
         base: The untuned model.
         style: How its prompts are rendered.
         settings: How it is tuned, where a condition asks the tuned model.
+        seed: Seed of its tuning.
         training: Prompts with answers to tune on.
         validation: The same for measuring the loss.
         prompts: The prompts of every condition that asks one of the two.
@@ -42,11 +45,27 @@ class LanguageSystem:
     base: LanguageModel
     style: PromptStyle
     settings: Tune
+    seed: int
     training: list[Prompt]
     validation: list[Prompt]
     prompts: dict[str, list[Prompt]]
     untuned: list[str]
     tuned: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSystem:
+    """A model that answers somewhere else.
+
+    Attributes:
+        name: Of the system in the recipe.
+        endpoint: Where it answers.
+        shown: The demonstrations of every item, by condition.
+    """
+
+    name: str
+    endpoint: Endpoint
+    shown: dict[str, list[list[Example]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +81,7 @@ class Plan:
         metrics: The metrics of the task, the headline first.
         models: The recipe's own model first, then the further language models.
         heads: The models with a head.
+        endpoints: The models that answer somewhere else.
         probes: What the systems are asked besides.
         probe_findings: What cannot be probed, and what was noticed about the tasks of the probes.
     """
@@ -74,6 +94,7 @@ class Plan:
     metrics: list[Metric]
     models: list[LanguageSystem]
     heads: list[HeadSystem]
+    endpoints: list[EndpointSystem]
     probes: list[Probe]
     probe_findings: list[Finding]
 
@@ -100,15 +121,27 @@ def kind_of(recipe: Recipe, condition: Condition) -> str:
     return TUNED if recipe.system(condition.system).tune else BASE
 
 
+def kinds_of(recipe: Recipe) -> dict[str, str]:
+    """What every condition is in a comparison."""
+    return {name: kind_of(recipe, condition) for name, condition in recipe.conditions.items()}
+
+
+def tuning_stage(recipe: Recipe, condition: Condition) -> str | None:
+    """Name of the stage that tunes what a condition asks; None where nothing is tuned for it."""
+    if kind_of(recipe, condition) != TUNED:
+        return None
+    return "tune" if condition.system == TUNED else f"tune/{condition.system}"
+
+
 def planned_contrasts(conditions: dict[str, Condition], kinds: dict[str, str]) -> list[tuple[str, str]]:
     """What is compared with what.
 
     Every tuned condition with all that is not tuned, tuned conditions with each other, then few-shot with zero-shot of
     the same system (elicitation).
     """
-    order = (TUNED, BASE, "tfidf", "majority")
+    order = (TUNED, BASE, "tfidf", "nearest", "majority")
     by_kind = {kind: [name for name in conditions if kinds[name] == kind] for kind in order}
-    tuned, others = by_kind[TUNED], by_kind[BASE] + by_kind["tfidf"] + by_kind["majority"]
+    tuned, others = by_kind[TUNED], [name for kind in order[1:] for name in by_kind[kind]]
     shots = {name: conditions[name].prompting.shots for name in by_kind[BASE]}
     elicitation = [
         (few, zero)
@@ -127,27 +160,66 @@ def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
         task = task.model_copy(update={"dataset_path": recipe.data})
     metrics = make_metrics(task, recipe.evaluate.allow_execution)
     if task.output_type == ROLLING and conditions_of(recipe, *CLASSICAL):
-        what = f"{' and '.join(CLASSICAL)} cannot tell the probability of a text"
+        what = f"{', '.join(CLASSICAL)} cannot tell the probability of a text"
         raise UserError(f"task {task.task}", what, "leave them out of the conditions")
+    used_up = bool(has_tuned(recipe) and recipe.tune.method.full)
     own = load_model(recipe.model, recipe.tune.precision, accept_terms)
+    bases: dict[tuple[str, Precision], LanguageModel] = {}
+    if not used_up:
+        bases[recipe.model, recipe.tune.precision] = own
     data = load_examples(task, cache_folder() / "splits")
     positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
     items = [data.splits.test[at] for at in positions]
-    probes, probe_findings = plan_probes(recipe, task, items, data.splits.train, cache_folder() / "splits")
-    plan = Plan(recipe, task, data, positions, items, metrics, [], [], probes, probe_findings)
+    probes, probe_findings = plan_probes(recipe, task, items, data.splits, cache_folder() / "splits")
+    plan = Plan(recipe, task, data, positions, items, metrics, [], [], [], probes, probe_findings)
     asking = [conditions_of(recipe, BASE), conditions_of(recipe, TUNED)]
     plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
+    add_systems(plan, bases, accept_terms)
+    return plan
+
+
+def add_systems(plan: Plan, bases: dict[tuple[str, Precision], LanguageModel], accept_terms: bool) -> None:
+    """Add the systems that a recipe names and conditions ask.
+
+    Args:
+        plan: Where they are added.
+        bases: The models that are loaded already, by name and precision. Several systems share one: an adapter is
+            taken off again. What is tuned as a whole is used up by it, and loaded for itself.
+        accept_terms: The user accepts the terms of use of a bundled model that has such.
+    """
+    recipe, task, data = plan.recipe, plan.task, plan.data
     for name, system in recipe.systems.items():
         asked = conditions_of(recipe, name)
         if system.head is not None and asked:
             head = head_system(name, system, task, data, plan.items, recipe.model, accept_terms)
             plan.heads.append(head)
+        elif system.endpoint is not None and asked:
+            plan.endpoints.append(endpoint_system(plan, name, Endpoint(**system.endpoint.model_dump()), asked))
         elif asked:
             settings = system.tune or recipe.tune
-            base = load_model(system.model or recipe.model, settings.precision, accept_terms)
+            key = (system.model or recipe.model, settings.precision)
+            alone = system.tune is not None and system.tune.method.full is not None
+            base = load_model(*key, accept_terms) if alone or key not in bases else bases[key]
+            if not alone:
+                bases[key] = base
             asking = [[], asked] if system.tune else [asked, []]
             plan.models.append(language_system(plan, name, base, settings, *asking))
-    return plan
+
+
+def endpoint_system(plan: Plan, name: str, endpoint: Endpoint, conditions: list[str]) -> EndpointSystem:
+    """An endpoint with the demonstrations of every condition that asks it.
+
+    Raises:
+        UserError: It does not answer, or there are fewer examples to show than are asked for.
+    """
+    check_endpoint(endpoint)
+    train, seed = plan.data.splits.train, plan.recipe.seed
+    prompting = {condition: plan.recipe.conditions[condition].prompting for condition in conditions}
+    shown = {
+        condition: choose_demonstrations(plan.task, prompting[condition], plan.items, train, seed)
+        for condition in conditions
+    }
+    return EndpointSystem(name, endpoint, shown)
 
 
 def language_system(
@@ -161,7 +233,8 @@ def language_system(
         for condition in [*untuned, *tuned]
     }
     training, validation = (training_prompts(style, part) for part in (splits.train, splits.validation))
-    return LanguageSystem(name, base, style, settings, training, validation, prompts, untuned, tuned)
+    seed_of_tuning = plan.recipe.seed_of(settings)
+    return LanguageSystem(name, base, style, settings, seed_of_tuning, training, validation, prompts, untuned, tuned)
 
 
 def find_faults(plan: Plan) -> list[Finding]:
@@ -173,5 +246,7 @@ def find_faults(plan: Plan) -> list[Finding]:
     for system in plan.models:
         training = system.training + system.validation if system.tuned or not system.name else []
         base = system.base
-        found += check_prompts(system.style, examples, training, system.prompts, base.context, base.untrained_tokens)
+        # Tuning all weights trains the rows of these tokens, too.
+        untrained = frozenset() if system.tuned and system.settings.method.full else base.untrained_tokens
+        found += check_prompts(system.style, examples, training, system.prompts, base.context, untrained)
     return [*found, *(finding for head in plan.heads for finding in head.findings)]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
 from tunelift.comparison.compare import compare, known_metric
+from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
 from tunelift.core.records import Sample
 from tunelift.statistics.intervals import wilson
@@ -196,3 +197,21 @@ def test_a_further_metric_without_finite_values_is_left_out() -> None:
     comparison = compare({"base": broken, "tuned": tuned}, CONTRAST, "t", 1, metrics)
     assert [condition.others for condition in comparison.conditions] == [{}, {"nll": 1.0}]
     assert comparison.contrasts[0].others == {}
+
+
+def test_p_values_of_several_contrasts_are_corrected_for_their_number() -> None:
+    targets = ["yes", "no"] * 20
+    right = make("right", list(targets), targets)
+    never = make("never", [None] * 40, targets)
+    sometimes = make("sometimes", [*targets[:12], *[None] * 28], targets)
+    planned = [("right", "never"), ("right", "sometimes"), ("sometimes", "never")]
+    comparison = compare({"right": right, "never": never, "sometimes": sometimes}, planned, "t", seed=1)
+    plain = sorted(contrast.result.p for contrast in comparison.contrasts)
+    steps = [plain[0] * 3, max(plain[0] * 3, plain[1] * 2), max(plain[0] * 3, plain[1] * 2, plain[2])]
+    assert sorted(contrast.p for contrast in comparison.contrasts) == pytest.approx(steps)
+    (single,) = compare({"right": right, "never": never}, planned[:1], "t", seed=1).contrasts
+    assert single.adjusted_p is None
+    assert single.p == single.result.p
+    assert Comparison.from_dict(comparison.to_dict()).contrasts[1].adjusted_p == pytest.approx(
+        comparison.contrasts[1].p
+    )

@@ -198,7 +198,10 @@ def test_every_default_is_visible_in_the_dumped_recipe(tmp_path: Path) -> None:
     has_all(recipe, dumped)
     assert dumped["tune"]["method"]["lora"]["rank"] == 16
     assert dumped["tune"]["objective"] == {"cross-entropy": {}}
-    assert dumped["conditions"]["few-shot"] == {"system": "base", "prompting": {"shots": 4, "select": "random"}}
+    assert dumped["conditions"]["few-shot"] == {
+        "system": "base",
+        "prompting": {"shots": 4, "select": "random", "wordings": 0},
+    }
 
 
 PROMPTINGS = st.builds(Prompting, shots=st.integers(0, 20), select=st.sampled_from(["random", "balanced", "bm25"]))

@@ -61,7 +61,8 @@ def test_every_probe_is_asked_of_the_untuned_and_the_tuned_model(
     assert [score.name for score in found["wordings"].variations[0].comparison.conditions] == ["zero-shot", "tuned"]
     assert [score.name for score in found["demonstrations"].variations[0].comparison.conditions] == ["few-shot"]
     assert all(way.comparison.items == 6 for probe in report.probes for way in probe.variations)
-    assert found["general"].retentions and not found["wordings"].retentions
+    assert found["general"].retentions
+    assert not found["wordings"].retentions
     assert set(found["robustness"].obedience) == {"zero-shot", "tuned"}
     stored = [ProbeResult.from_dict(entry) for entry in read_json(tmp_path / "run" / "probes.json")]
     assert stored == report.probes
@@ -76,7 +77,8 @@ def test_the_plain_scores_are_those_of_the_same_items(probed: Callable[[], RunRe
         scores = [spread.plain, *(result.candidate for result in changes)]
         assert spread.mean == pytest.approx(sum(scores) / len(scores))
         assert spread.worst_score == min(scores)
-        assert spread.every is not None and spread.every <= spread.worst_score
+        assert spread.every is not None
+        assert spread.every <= spread.worst_score
 
 
 def test_what_is_said_stands_in_every_form_of_the_report(probed: Callable[[], RunReport], tmp_path: Path) -> None:
@@ -109,4 +111,5 @@ def test_a_finished_probe_is_not_asked_again_and_a_dropped_one_is_forgotten(
         (folder / "probes" / "robustness" / "typos" / "tuned").iterdir()
     )
     kept = [name for name in after if name.startswith("probes/")]
-    assert kept and all(after[name]["finished"] == before[name] for name in kept)
+    assert kept
+    assert all(after[name]["finished"] == before[name] for name in kept)

@@ -16,7 +16,7 @@ from tunelift.comparison.reading import compare_files
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
 from tunelift.core.files import read_json, write_json
-from tunelift.core.recipe import BUILT_IN_CONDITIONS
+from tunelift.core.shorthand import DEFAULT_CONDITIONS
 from tunelift.core.store import RunStore, read_store
 from tunelift.models.load import load_model
 
@@ -43,13 +43,13 @@ def test_a_run_writes_what_its_record_says(finished: Path) -> None:
         "recipe.yaml task.yaml run.json check.json comparison.json diagnosis.json report.html report.md log.jsonl"
     )
     assert {*expected.split(), "model", "conditions", "tensorboard"} <= names
-    assert {path.name for path in (finished / "conditions").iterdir()} == set(BUILT_IN_CONDITIONS)
+    assert {path.name for path in (finished / "conditions").iterdir()} == set(DEFAULT_CONDITIONS)
     record = read_json(finished / "run.json")
     assert {"versions", "hardware", "model", "data", "seed", "determinism", "chat_template_sha256"} <= record.keys()
     assert all(file.is_file() for name in record["stages"] for file in read_store(finished).files(name))
     comparison = Comparison.from_dict(read_json(finished / "comparison.json"))
     assert comparison.items == 40
-    ids = {name: [row["example_id"] for row in samples(finished, name)] for name in BUILT_IN_CONDITIONS}
+    ids = {name: [row["example_id"] for row in samples(finished, name)] for name in DEFAULT_CONDITIONS}
     assert all(value == ids["tuned"] for value in ids.values())
     unparsed = sum(row["answer"] is None for row in samples(finished, "zero-shot"))
     assert unparsed == next(score.unparsed for score in comparison.conditions if score.name == "zero-shot")
@@ -75,7 +75,7 @@ def test_only_what_depends_on_a_change_is_done_again(finished: Path, tmp_path: P
 
 def test_two_runs_with_one_seed_give_identical_samples(finished: Path, tmp_path: Path) -> None:
     run(tmp_path / "recipe.yaml", tmp_path / "again")
-    for condition in BUILT_IN_CONDITIONS:
+    for condition in DEFAULT_CONDITIONS:
         assert samples(finished, condition) == samples(tmp_path / "again", condition)
     assert (finished / "comparison.json").read_bytes() == (tmp_path / "again" / "comparison.json").read_bytes()
 

@@ -58,10 +58,10 @@ def test_columns_stand_under_each_other_in_chinese(chinese: RunReport) -> None:
 
 def test_a_baseline_that_is_not_beaten_is_named(english: RunReport) -> None:
     def undecided(contrast: Contrast) -> Contrast:
-        return replace(contrast, result=replace(contrast.result, p=0.4), detectable_effect=0.074)
+        return replace(contrast, adjusted_p=None, result=replace(contrast.result, p=0.4), detectable_effect=0.074)
 
     def worse(contrast: Contrast) -> Contrast:
-        return replace(contrast, result=replace(contrast.result, p=0.01, effect=-0.05))
+        return replace(contrast, adjusted_p=None, result=replace(contrast.result, p=0.01, effect=-0.05))
 
     assert "does not beat" not in summary_text(english)
     expected = "tuned does not beat tfidf: no difference could be shown (smallest effect this test set could show: 7.4)"

@@ -55,8 +55,9 @@ def test_seconds_text(seconds: float | None, text: str) -> None:
     assert seconds_text(seconds) == text
 
 
-def changed(contrast: Contrast, effect: float, p: float) -> Contrast:
-    return replace(contrast, result=replace(contrast.result, effect=effect, p=p), detectable_effect=0.074)
+def changed(contrast: Contrast, effect: float, p: float, adjusted_p: float | None = None) -> Contrast:
+    result = replace(contrast.result, effect=effect, p=p)
+    return replace(contrast, result=result, detectable_effect=0.074, adjusted_p=adjusted_p)
 
 
 def test_verdicts_say_what_was_shown(english: RunReport) -> None:
@@ -67,6 +68,10 @@ def test_verdicts_say_what_was_shown(english: RunReport) -> None:
         "tuned does not beat tfidf: no difference could be shown (smallest effect this test set could show: 7.4)"
     )
     assert verdict(changed(contrast, 0.1, 0.06)) == undecided
+    assert verdict(changed(contrast, 0.1, 0.06, 0.12)) == undecided
+    assert verdict(changed(contrast, 0.1, 0.01, 0.04)) == "tuned is better than tfidf"
+    corrected = "tuned does not beat tfidf: no difference could be shown after correction for the number of contrasts"
+    assert verdict(changed(contrast, 0.1, 0.03, 0.06)) == f"{corrected}, p = 0.060"
     assert "could show: none" in verdict(replace(changed(contrast, 0.1, 0.06), detectable_effect=None))
 
 

@@ -19,6 +19,7 @@ from tunelift.evaluation.evaluate import clusters_of, data_of, has_metric, per_i
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
 from tunelift.evaluation.metrics.table import LOWER_IS_BETTER
 from tunelift.statistics.intervals import Interval, score_interval
+from tunelift.statistics.multiplicity import holm
 from tunelift.statistics.paired import PairedResult, balancing_weights, compare_balanced, compare_paired
 from tunelift.statistics.power import detectable_difference, detectable_from_interval
 from tunelift.statistics.resampling import compare_resampled, resampled_interval
@@ -101,6 +102,7 @@ def compare(
         for name, samples in aligned.items()
     }
     systems = {name: name for name in answers} | dict(systems or {})
+    contrasts = [_contrast(candidate, baseline, metrics, answers, items, seed) for candidate, baseline in planned]
     best = headline.high if headline.higher_is_better else headline.low
     return Comparison(
         task=task,
@@ -110,13 +112,19 @@ def compare(
         conditions=tuple(
             _condition_score(name, systems[name], answers[name], items, metrics, seed) for name in answers
         ),
-        contrasts=tuple(
-            _contrast(candidate, baseline, metrics, answers, items, seed) for candidate, baseline in planned
-        ),
+        contrasts=_corrected(contrasts),
         scale=100.0 if headline.high == 1 and headline.low >= -1 else 1.0,
         higher_is_better=headline.higher_is_better,
         best=best if np.isfinite([headline.low, headline.high]).all() else None,
     )
+
+
+def _corrected(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
+    """Contrasts with p-values that allow for their number; a single one needs no correction."""
+    if len(contrasts) < 2:
+        return tuple(contrasts)
+    adjusted = holm([contrast.result.p for contrast in contrasts]).tolist()
+    return tuple(replace(contrast, adjusted_p=p) for contrast, p in zip(contrasts, adjusted, strict=True))
 
 
 def _align(samples_by_condition: Mapping[str, Sequence[Sample]]) -> dict[str, list[Sample]]:

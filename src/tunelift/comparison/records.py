@@ -54,6 +54,7 @@ class Contrast:
         won: Ids of the items on which the candidate scores higher.
         lost: Ids of the items on which the baseline scores higher.
         others: The same contrast by the further metrics of the task.
+        adjusted_p: P-value of the effect after Holm's correction for the number of contrasts; None: not corrected.
     """
 
     candidate: str
@@ -67,6 +68,12 @@ class Contrast:
     won: tuple[str, ...]
     lost: tuple[str, ...]
     others: dict[str, PairedResult] = field(default_factory=dict)
+    adjusted_p: float | None = None
+
+    @property
+    def p(self) -> float:
+        """The p-value that verdicts follow: the corrected one where there is one."""
+        return self.result.p if self.adjusted_p is None else self.adjusted_p
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,7 @@ def _contrast_line(contrast: Contrast, scale: float) -> str:
     if contrast.format_gain is not None and contrast.ability_gain is not None:
         parts = [_number(part, scale, "+") for part in (contrast.format_gain, contrast.ability_gain)]
         line += f", format {parts[0]}, ability {parts[1]}"
-    if result.p > 0.05:
+    if contrast.p > 0.05:
         smallest = contrast.detectable_effect
         shown = _number(smallest, scale) if smallest is not None else "none"
         line += f"; no difference could be shown (smallest effect that these items could show: {shown})"

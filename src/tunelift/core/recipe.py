@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from tunelift.core.config import Count, FileName, Strict, apply_override, argument_places, build, key_error, read_yaml
 from tunelift.core.errors import UserError, nearest
+from tunelift.core.evaluation import Evaluate, place_tasks
+from tunelift.core.names import BUILT_IN_SYSTEMS, CLASSICAL, TUNED
+from tunelift.core.prices import Prices
+from tunelift.core.shorthand import BUILT_IN_CONDITIONS, DEFAULT_CONDITIONS, repeated, write_out
 
 
 class Lora(Strict):
@@ -59,6 +63,9 @@ class Objective(Strict):
     cross_entropy: CrossEntropy = Field(CrossEntropy(), alias="cross-entropy")
 
 
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
 class Tune(Strict):
     """How the model is tuned.
 
@@ -76,6 +83,8 @@ class Tune(Strict):
         patience: Tuning stops after this many evaluations without a better validation loss.
         checkpoint_steps: A checkpoint is written every so many optimizer steps.
         precision: Precision of the weights that are computed with; "auto" takes what this machine does fast.
+        seeds: Seeds of tuning, the recipe's own unless given. With several, every tuned condition is repeated with
+            each, and what a contrast says holds for the settings and not for one tuned model alone.
     """
 
     method: Method = Method(lora=Lora())
@@ -90,7 +99,15 @@ class Tune(Strict):
     evaluations_per_epoch: Count = 1
     patience: Count = 3
     checkpoint_steps: Count = 10
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    precision: Precision = "auto"
+    seeds: list[int] = Field(default_factory=list)
+
+    @field_validator("seeds")
+    @classmethod
+    def _check_different(cls, value: list[int]) -> list[int]:
+        if len(set(value)) < len(value):
+            raise ValueError("names a seed twice - give each once")
+        return value
 
 
 HeadKind = Literal["classification", "labels", "regression", "entities", "relation"]
@@ -141,29 +158,59 @@ class Prompting(Strict):
         shots: Number of demonstrations.
         select: How they are chosen from the training split: "random" and "balanced" (over the answers) show the
             same ones before every item, "bm25" the most similar to each item.
+        wordings: The question is asked in the best of its own and so many other wordings, with and without
+            demonstrations; which is the best is found on the validation split.
     """
 
     shots: int = Field(0, ge=0, lt=2**31)
     select: Literal["random", "balanced", "bm25"] = "random"
+    wordings: int = Field(0, ge=0, le=100)
+
+
+class EndpointSettings(Strict):
+    """A model that answers somewhere else, through the API that OpenAI has made common.
+
+    Attributes:
+        url: Base address, for example ``http://127.0.0.1:8000/v1``.
+        model: What the server calls the model.
+        key_variable: Name of the environment variable that holds the key; none where no key is needed.
+        max_parallel: Largest number of requests at one time.
+        timeout: Seconds without any sign of the server after which a request counts as lost.
+        retries: How often a request is repeated that was lost, or that a busy server refused.
+        length_parameter: What the server calls the largest number of new tokens.
+        parameters: Further parameters of every request; null leaves one of ours out.
+    """
+
+    url: str = Field(min_length=1)
+    model: str = Field(min_length=1)
+    key_variable: str | None = None
+    max_parallel: Count = 4
+    timeout: PositiveFloat = 120.0
+    retries: int = Field(6, ge=0, le=100)
+    length_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class System(Strict):
-    """What answers: a language model or a model with a head, as it is or tuned.
+    """What answers: a language model or a model with a head, as it is or tuned, or an endpoint.
 
     Attributes:
         model: The model; the recipe's unless given.
         head: A head in place of the language-model head; it is always tuned.
         tune: How the model is tuned: the recipe's settings, with these in their place. Untuned where it is not given.
+        endpoint: A model that answers somewhere else, in place of all these.
     """
 
     model: Annotated[str, Field(min_length=1)] | None = None
     head: HeadSettings | None = None
     tune: Tune | None = None
+    endpoint: EndpointSettings | None = None
 
-
-CLASSICAL = ("majority", "tfidf")
-BASE, TUNED = "base", "tuned"
-BUILT_IN_SYSTEMS = (*CLASSICAL, BASE, TUNED)
+    @model_validator(mode="after")
+    def _elsewhere_or_here(self) -> System:
+        if self.endpoint and (self.model or self.head or self.tune):
+            raise ValueError("has an endpoint, which takes no model, head and tune - remove them")
+        return self
 
 
 class Condition(Strict):
@@ -179,72 +226,6 @@ class Condition(Strict):
         return self
 
 
-class General(Strict):
-    """What the model could before it was tuned, and should still be able to do.
-
-    Attributes:
-        suites: Task files, folders of such, or ``builtin/general-en`` and ``builtin/general-zh``.
-        margin: The loss that counts as none: in the score where that is a share, and relative to the untuned model's
-            where it is none, as for bits per byte.
-    """
-
-    suites: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["builtin/general-en"])
-    margin: float = Field(0.02, gt=0, lt=1)
-
-
-class Robustness(Strict):
-    """Damaged texts.
-
-    Attributes:
-        perturbations: Their names, or all that keep the right answer.
-        strength: Share of the words (or characters, marks, sentences) that are changed.
-        injections: Instructions are hidden in the texts, too.
-    """
-
-    perturbations: Annotated[list[str], Field(min_length=1)] | Literal["all"] = "all"
-    strength: float = Field(0.2, gt=0, le=1)
-    injections: bool = True
-
-
-class Evaluate(Strict):
-    """How answers are scored, and what else the systems are asked.
-
-    Of the untuned and of the tuned model the condition with the fewest demonstrations is asked again (probes).
-
-    Attributes:
-        allow_execution: Programs that a model wrote may be run, in a sandbox, to see whether they work.
-        templates: In how many other wordings each item is asked: those of the task, then general frames.
-        orders: In how many other orders the choices are listed, and demonstrations shown.
-        held_out: Tasks that nothing was tuned on: task files, or folders of such.
-        general: What should not be forgotten.
-        robustness: Damaged texts; `on` for all of them.
-        probe_limit: At most so many items for each of these questions, a seeded random subset.
-    """
-
-    allow_execution: bool = False
-    templates: int = Field(0, ge=0, le=100)
-    orders: int = Field(0, ge=0, le=100)
-    held_out: list[str] = Field(default_factory=list)
-    general: General | None = None
-    robustness: Robustness | None = None
-    probe_limit: Count = 100
-
-    @field_validator("robustness", "general", mode="before")
-    @classmethod
-    def _switched(cls, value: Any) -> Any:
-        """YAML reads ``on`` and ``off`` as true and false."""
-        return {} if value is True else None if value is False else value
-
-
-BUILT_IN_CONDITIONS: dict[str, dict[str, Any]] = {
-    "majority": {"system": "majority"},
-    "tfidf": {"system": "tfidf"},
-    "zero-shot": {"system": "base"},
-    "few-shot": {"system": "base", "prompting": {"shots": 4}},
-    "tuned": {"system": "tuned"},
-}
-
-
 class Recipe(Strict):
     """A run: a comparison of conditions on identical items.
 
@@ -254,8 +235,11 @@ class Recipe(Strict):
         data: Where the task's data is, in place of what the task file says; relative to where you are.
         conditions: Name to system and prompting.
         systems: Further systems, by name: another model, a head, other settings of tuning.
+        models: Further base models, to choose one before it is tuned: each is asked under every condition of the
+            recipe's own untuned model.
         tune: How the model is tuned.
         evaluate: How answers are scored.
+        prices: What time, energy and tokens cost.
         limit: Use only this many test items, a seeded random subset that is the same for all conditions.
         seed: Every random draw of the run is derived from it. The splits have a seed of their own, in the task.
     """
@@ -264,22 +248,22 @@ class Recipe(Strict):
     task: str
     data: str | None = None
     conditions: dict[FileName, Condition] = Field(
-        default_factory=lambda: {name: Condition.model_validate(spec) for name, spec in BUILT_IN_CONDITIONS.items()}
+        default_factory=lambda: {
+            name: Condition.model_validate(BUILT_IN_CONDITIONS[name]) for name in DEFAULT_CONDITIONS
+        }
     )
     systems: dict[FileName, System] = Field(default_factory=dict)
+    models: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
     tune: Tune = Tune()
     evaluate: Evaluate = Evaluate()
+    prices: Prices = Prices()
     limit: PositiveInt | None = None
     seed: int = 7
 
     @model_validator(mode="before")
     @classmethod
-    def _complete_systems(cls, data: Any) -> Any:
-        """Settings of tuning that a system does not give are the recipe's; a head is tuned in any case."""
-        systems = data.get("systems") if isinstance(data, dict) else None
-        if not isinstance(systems, dict):
-            return data
-        return {**data, "systems": {name: _complete(spec, data.get("tune")) for name, spec in systems.items()}}
+    def _write_out(cls, data: Any) -> Any:
+        return write_out(data)
 
     @model_validator(mode="after")
     def _check_systems(self) -> Recipe:
@@ -291,10 +275,24 @@ class Recipe(Strict):
                 hint = nearest(condition.system, [*BUILT_IN_SYSTEMS, *self.systems])
                 what = f'is "{condition.system}", a system that there is not - {hint}'
                 raise key_error(("conditions", name, "system"), name, what)
-            if condition.prompting != Prompting() and self.system(condition.system).head is not None:
+            asked = self.system(condition.system)
+            if condition.prompting.wordings and asked.endpoint is not None:
+                what = "takes no wordings - they are not searched for an endpoint, where every answer has its price"
+                raise key_error(("conditions", name), name, what)
+            if condition.prompting != Prompting() and asked.head is not None:
                 what = "takes no shots and no select - a head is not prompted; remove them"
                 raise key_error(("conditions", name), name, what)
         return self
+
+    @property
+    def repeats(self) -> dict[str, str]:
+        """The conditions that repeat another one with a further seed of tuning, with that condition."""
+        found = {name: repeated(name, self.conditions) for name in self.conditions}
+        return {name: original for name, original in found.items() if original is not None}
+
+    def seed_of(self, settings: Tune) -> int:
+        """The seed of a tuning."""
+        return settings.seeds[0] if settings.seeds else self.seed
 
     def system(self, name: str) -> System:
         """A system by its name; the classical ones are no models, and empty."""
@@ -302,44 +300,12 @@ class Recipe(Strict):
             return self.systems[name]
         return System(tune=self.tune) if name == TUNED else System()
 
-    @field_validator("conditions", mode="before")
-    @classmethod
-    def _expand_short_names(cls, value: Any) -> Any:
-        """``few-shot: {shots: 4}`` becomes the built-in system with that prompting."""
-        if not isinstance(value, dict):
-            return value
-        return {name: _expand(name, spec) for name, spec in value.items()}
-
     @field_validator("conditions")
     @classmethod
     def _check_not_empty(cls, value: dict[str, Condition]) -> dict[str, Condition]:
         if not value:
             raise ValueError("is empty - name at least one condition, for example zero-shot: {}")
         return value
-
-
-def _complete(spec: Any, tune: Any) -> Any:
-    spec = {} if spec is None else spec
-    if not isinstance(spec, dict) or ("tune" not in spec and "head" not in spec):
-        return spec
-    own = spec.get("tune")
-    merged = {**(tune if isinstance(tune, dict) else {}), **(own or {})} if isinstance(own, dict | None) else own
-    return {**spec, "tune": merged}
-
-
-def _expand(name: Any, spec: Any) -> Any:
-    spec = {} if spec is None else spec
-    if not isinstance(name, str) or not isinstance(spec, dict) or "system" in spec:
-        return spec
-    if name not in BUILT_IN_CONDITIONS:
-        hint = f"{nearest(name, BUILT_IN_CONDITIONS)} or give a system: {{system: base, prompting: {{shots: 8}}}}"
-        raise key_error(name, spec, f"is not a built-in condition - {hint}")
-    built_in = BUILT_IN_CONDITIONS[name]
-    given = spec.get("prompting", {})
-    if not isinstance(given, dict):
-        return {"system": built_in["system"], "prompting": given}
-    short = {key: item for key, item in spec.items() if key != "prompting"}
-    return {"system": built_in["system"], "prompting": {**built_in.get("prompting", {}), **given, **short}}
 
 
 def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
@@ -363,17 +329,7 @@ def load_recipe(path: Path, overrides: list[str] | None = None) -> Recipe:
     if not task.is_file():
         where = places.get(("task",), path)
         raise UserError(where, f'task file "{recipe.task}" not found', f"paths are relative to {path.parent}")
-    return recipe.model_copy(update={"task": str(task), "evaluate": _beside(recipe.evaluate, path.parent)})
-
-
-def _beside(evaluate: Evaluate, folder: Path) -> Evaluate:
-    """The tasks of the probes relative to the current directory, as the recipe's own task is."""
-
-    def placed(names: list[str]) -> list[str]:
-        return [str(folder / name) if (folder / name).exists() else name for name in names]
-
-    general = evaluate.general and evaluate.general.model_copy(update={"suites": placed(evaluate.general.suites)})
-    return evaluate.model_copy(update={"held_out": placed(evaluate.held_out), "general": general})
+    return recipe.model_copy(update={"task": str(task), "evaluate": place_tasks(recipe.evaluate, path.parent)})
 
 
 def change_recipe(recipe: Recipe, changes: Mapping[str, Any], function: str) -> Recipe:

@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tunelift.core import hardware
+from tunelift.core.energy import measured_energy
 from tunelift.core.errors import UserError
 from tunelift.core.files import content_hash, explained_os_errors, file_hash, read_json, remove_leftovers, write_json
 
@@ -57,7 +58,8 @@ class RunStore:
             return self.files(name)
         started = time.perf_counter()
         before = self.record["stages"].get(name, {"files": {}, "replaced": []})
-        files = sorted(work())
+        with measured_energy() as energy:
+            files = sorted(work())
         written = {file.relative_to(self.folder).as_posix(): file_hash(file) for file in files}
         self.record["stages"][name] = {
             "inputs": key,
@@ -65,6 +67,8 @@ class RunStore:
             "replaced": sorted({*before["files"], *before["replaced"]} - written.keys()),
             "seconds": round(time.perf_counter() - started, 3),
             "peak_memory_bytes": hardware.peak_memory_bytes(),
+            "joules": None if energy.joules is None else round(energy.joules, 1),
+            "joules_of": sorted(energy.parts),
             "finished": datetime.now().isoformat(timespec="seconds"),
         }
         self.save()

@@ -129,13 +129,13 @@ def beat_classical(
     contrasts: Sequence[Contrast], train_counts: Mapping[str, int], scale: float = 100.0
 ) -> Proposal | None:
     """The best baseline without a language model that was not beaten."""
-    unbeaten = [contrast for contrast in contrasts if contrast.result.effect <= 0 or contrast.result.p > LEVEL]
+    unbeaten = [contrast for contrast in contrasts if contrast.result.effect <= 0 or contrast.p > LEVEL]
     if not unbeaten:
         return None
     best = min(unbeaten, key=lambda contrast: contrast.result.effect)
     scores = f"{_shown(best.result.candidate, scale)} against {_shown(best.result.baseline, scale)}"
     action = f"tune on more than {sum(train_counts.values()):,} examples or another base model, or use {best.baseline}"
-    worse = best.result.effect < 0 and best.result.p <= LEVEL
+    worse = best.result.effect < 0 and best.p <= LEVEL
     relation = "is worse than" if worse else "is not shown to be better than"
     return Proposal(action, f"{best.candidate} {relation} {best.baseline}: {scores}")
 
@@ -148,7 +148,7 @@ def enlarge_test(contrasts: Sequence[Contrast], scale: float = 100.0) -> Proposa
     found = []
     for contrast in contrasts:
         effect, smallest, items = contrast.result.effect, contrast.detectable_effect, contrast.result.n
-        if contrast.result.p <= LEVEL or not effect or not smallest:
+        if contrast.p <= LEVEL or not effect or not smallest:
             continue
         growth = (smallest / effect) ** 2
         if 1 < growth <= LARGEST_TEST:

@@ -105,7 +105,7 @@ def head_system(
 def head_hash(system: HeadSystem) -> list[Any]:
     """What the tuned head and its answers depend on."""
     inputs = [[asdict(item) for item in part.inputs] for part in (system.training, system.validation, system.asked)]
-    settings = system.settings.model_dump(exclude={"checkpoint_steps"})
+    settings = system.settings.model_dump(exclude={"checkpoint_steps", "seeds"})
     return [system.base.fingerprint, system.config.model_dump(), settings, content_hash(inputs)]
 
 

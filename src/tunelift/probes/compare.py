@@ -8,7 +8,7 @@ import numpy as np
 
 from tunelift.comparison.compare import compare, compare_by_metric
 from tunelift.comparison.records import Comparison
-from tunelift.core.recipe import TUNED
+from tunelift.core.names import TUNED
 from tunelift.core.records import Sample
 from tunelift.data.tasks import Task
 from tunelift.evaluation.evaluate import clusters_of, data_of, per_item, score_of

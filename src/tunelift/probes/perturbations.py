@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from tunelift.core.recipe import Robustness
+from tunelift.core.evaluation import Robustness
 from tunelift.core.records import Example
 from tunelift.core.seeds import generator
 from tunelift.core.templating import used_fields

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tunelift.core.recipe import BASE, TUNED, Recipe
-from tunelift.core.records import Example, Finding
+from tunelift.core.names import BASE, TUNED
+from tunelift.core.recipe import Recipe
+from tunelift.core.records import Example, Finding, Splits
 from tunelift.data.examples import draw_positions
 from tunelift.data.tasks import ROLLING, Task
 from tunelift.probes.orders import choice_orders, demonstration_orders
 from tunelift.probes.perturbations import injected, perturbed
 from tunelift.probes.tasks import other_tasks
-from tunelift.probes.variation import Probe, ProbeName, Variation
+from tunelift.probes.variation import TEMPERATURE, Probe, ProbeName, Variation
 from tunelift.probes.wordings import other_labels, other_wordings
 
 UNCHANGED = "the task leaves nothing to change in this way"
 
 
 def plan_probes(
-    recipe: Recipe, task: Task, items: Sequence[Example], pool: list[Example], cache: Path
+    recipe: Recipe, task: Task, items: Sequence[Example], splits: Splits, cache: Path
 ) -> tuple[list[Probe], list[Finding]]:
     """The probes that a recipe asks for, and findings about those that cannot be made.
 
@@ -27,13 +28,13 @@ def plan_probes(
         recipe: The recipe.
         task: The task of the run.
         items: The items that every condition is asked.
-        pool: The examples that may be shown as demonstrations.
+        splits: The examples; those of the training split may be shown as demonstrations.
         cache: A folder that remembers which row of other tasks goes where.
 
     Raises:
         UserError: A perturbation or a task is unknown, or a task has errors.
     """
-    settings, seed = recipe.evaluate, recipe.seed
+    settings, seed, pool = recipe.evaluate, recipe.seed, splits.train
     positions = sorted(draw_positions(len(items), settings.probe_limit, seed))
     asked = [items[at] for at in positions]
     ways: dict[ProbeName, list[Variation]] = {}
@@ -64,6 +65,13 @@ def plan_probes(
         variations, found = other_tasks(names, settings.probe_limit, seed, cache)
         probes.append(Probe(name, variations, False, conditions[False], [], margin))
         findings += found
+    tuned = [name for name in conditions[False] if recipe.conditions[name].system == TUNED]
+    if settings.temperature and task.doc_to_choice is not None and splits.validation:
+        validation = Variation("validation", "the validation split", task, splits.validation, pool)
+        probes.append(Probe(TEMPERATURE, [validation], False, tuned, []))
+    elif settings.temperature:
+        message = "no temperature can be fitted without choices and a validation split"
+        findings.append(Finding("probe-impossible", "info", message, 0, UNCHANGED))
     return [probe for probe in probes if probe.conditions], findings
 
 

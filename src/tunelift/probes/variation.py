@@ -15,7 +15,11 @@ from tunelift.data.tasks import Task
 from tunelift.prompts.build import PromptStyle, build_prompts, choose_demonstrations
 
 # The probes, by the name of their directory in a run.
-ProbeName = Literal["wordings", "label-wordings", "orders", "demonstrations", "robustness", "held-out", "general"]
+ProbeName = Literal[
+    "wordings", "label-wordings", "orders", "demonstrations", "robustness", "held-out", "general", "temperature"
+]
+# The one whose answers are fitted to, and not compared.
+TEMPERATURE: ProbeName = "temperature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +86,14 @@ def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Varia
         shuffle = generator(seed, "order of demonstrations", variation.order)
         order = shuffle.sample(range(prompting.shots), prompting.shots)
         shown = [[chosen[at] for at in order if at < len(chosen)] for chosen in shown]
-    return build_prompts(style, variation.items, shown)
+    prompts = build_prompts(style, variation.items, shown)
+    return [replace(prompt, template=variation.name) for prompt in prompts]
 
 
 def read_again(task: Task, examples: Sequence[Example]) -> list[Example]:
     """Examples as another wording of their task reads them; they keep id, group and source."""
+    if not examples:
+        return []
     rows = [Row(example.fields, example.source) for example in examples]
     reader = make_reader(task, rows)
     return [

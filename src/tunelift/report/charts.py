@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import chain, pairwise
 from math import ceil, floor, isfinite, log10
 
 from tunelift.report.columns import display_width
 
 WIDTH = 440
+LEFT, RIGHT, TOP = 44.0, WIDTH - 16.0, 30.0  # of the frame of a chart with two axes
 LETTER = 7.2  # average width of a letter, in the units of the chart
 ROW = 26
 MOST_POINTS = 400
+KINDS = ("first", "second", "third")  # classes of curves whose names come from the user
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,54 @@ class Curve:
 
     name: str
     points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One point of a scatter chart.
+
+    Attributes:
+        name: Stands beside it.
+        x: Its place on the horizontal axis.
+        y: Its place on the vertical axis.
+        kind: Class of the dot: it decides the colour.
+    """
+
+    name: str
+    x: float
+    y: float
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Two axes.
+
+    Attributes:
+        x_marks: Where the horizontal one is marked, its ends first and last.
+        y_marks: The same for the vertical one.
+        bottom: Lower end of the frame.
+    """
+
+    x_marks: Sequence[float]
+    y_marks: Sequence[float]
+    bottom: float
+
+    def place(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Where a point stands in the chart."""
+        across = (point[0] - self.x_marks[0]) / (self.x_marks[-1] - self.x_marks[0])
+        up = (point[1] - self.y_marks[0]) / (self.y_marks[-1] - self.y_marks[0])
+        return LEFT + across * (RIGHT - LEFT), self.bottom - up * (self.bottom - TOP)
+
+    def axes(self, x_name: str) -> list[str]:
+        """The marks of both axes and the name of the horizontal one."""
+        parts = []
+        for mark in self.y_marks:
+            _, y = self.place((0, mark))
+            parts.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+            parts.append(_text(LEFT - 8, y + 4, f"{mark:.4g}", "end"))
+        parts += [_text(self.place((mark, 0))[0], self.bottom + 18, f"{mark:,.6g}", "middle") for mark in self.x_marks]
+        return [*parts, _text(RIGHT, self.bottom + 36, x_name, "end")]
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
@@ -101,40 +152,123 @@ def line_chart(id: str, title: str, curves: Sequence[Curve], x_name: str, marked
     points = [point for curve in curves for point in curve.points]
     if not points:
         return ""
-    x_marks = ticks(0, max(x for x, _ in points))
-    y_marks = ticks(min(y for _, y in points), max(y for _, y in points), 4)
-    left, right, top, bottom = 44.0, WIDTH - 16.0, 30.0, 210.0
-
-    def place(point: tuple[float, float]) -> tuple[float, float]:
-        across = (point[0] - x_marks[0]) / (x_marks[-1] - x_marks[0])
-        up = (point[1] - y_marks[0]) / (y_marks[-1] - y_marks[0])
-        return left + across * (right - left), bottom - up * (bottom - top)
-
-    parts = []
-    for mark in y_marks:
-        _, y = place((0, mark))
-        parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(left - 8, y + 4, f"{mark:.4g}", "end"))
-    parts += [_text(place((mark, 0))[0], bottom + 18, f"{mark:,.6g}", "middle") for mark in x_marks]
-    parts.append(_text(right, bottom + 36, x_name, "end"))
+    frame = _Frame(
+        ticks(0, max(x for x, _ in points)), ticks(min(y for _, y in points), max(y for _, y in points), 4), 210.0
+    )
+    parts = frame.axes(x_name)
     if marked is not None:
-        x, _ = place((marked, 0))
-        parts.append(f'<line class="marked" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}"/>')
+        x, _ = frame.place((marked, 0))
+        parts.append(f'<line class="marked" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{frame.bottom}"/>')
     for index, curve in enumerate(curves):
-        parts.append(_curve([place(point) for point in curve.points], curve.name))
-        parts.append(_legend(left + 140 * index, curve.name))
-    return _svg(id, title, "; ".join(map(_curve_text, curves)), bottom + 44, parts)
+        parts.append(_curve(list(map(frame.place, curve.points)), curve.name))
+        parts.append(_legend(LEFT + 140 * index, curve.name, curve.name))
+    return _svg(id, title, "; ".join(map(_curve_text, curves)), frame.bottom + 44, parts)
 
 
-def _curve(places: Sequence[tuple[float, float]], name: str) -> str:
+def scatter_chart(
+    id: str, title: str, dots: Sequence[Dot], x_name: str, y_name: str, steps: Sequence[tuple[float, float]] = ()
+) -> str:
+    """Dots with their names beside them; the horizontal axis begins at zero.
+
+    Args:
+        id: Unique in the page.
+        title: What is shown, for those who cannot see it.
+        dots: The points; no x is negative.
+        x_name: What the horizontal axis counts.
+        y_name: What the vertical axis counts.
+        steps: Points that are joined by a staircase, from left to right.
+    """
+    heights = [dot.y for dot in dots]
+    frame = _Frame(ticks(0, max(dot.x for dot in dots)), ticks(min(heights), max(heights), 4), 230.0)
+    places = [frame.place((dot.x, dot.y)) for dot in dots]
+    corners = list(chain(*(((x, last), (x, y)) for (_, last), (x, y) in pairwise(steps))))
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(frame.place, [*steps[:1], *corners]))
+    parts = [*frame.axes(x_name), _text(0, 14, y_name, "start")]
+    parts += [f'<g class="curve steps"><polyline points="{path}"/></g>'] if corners else []
+    for dot, (x, y), name in zip(dots, places, _names(dots, places, frame.bottom), strict=True):
+        parts.append(f'<g class="estimate {escape(dot.kind)}"><circle cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>{name}</g>')
+    description = "; ".join(f"{dot.name} {dot.y:.4g} at {dot.x:.4g}" for dot in dots)
+    return _svg(id, title, description, frame.bottom + 44, parts)
+
+
+def reliability_chart(
+    id: str, title: str, curves: Sequence[Curve], limits: Sequence[tuple[float, float] | None], names: tuple[str, str]
+) -> str:
+    """How often is right what is held for so likely: both in per cent, with the diagonal on which the two agree.
+
+    Args:
+        id: Unique in the page.
+        title: What is shown, for those who cannot see it.
+        curves: At most three, each with a point for every bin.
+        limits: Interval for every point of the first curve; None where there is none.
+        names: Of the horizontal and of the vertical axis.
+    """
+    values = [value for curve in curves for point in curve.points for value in point]
+    marks = ticks(min(90.0, *values, *(ends[0] for ends in limits if ends)), 100)
+    frame = _Frame(marks, marks, 290.0)
+    (left, low), (right, high) = (frame.place((end, end)) for end in (marks[0], marks[-1]))
+    diagonal = f'<line class="zero" x1="{left:.1f}" y1="{low:.1f}" x2="{right:.1f}" y2="{high:.1f}"/>'
+    parts = [*frame.axes(names[0]), _text(LEFT + 6, TOP + 16, names[1], "start"), diagonal]
+    parts.append(_whiskers(frame, curves[0], limits))
+    # The first one last, so that it lies above the others.
+    for index, (curve, kind) in reversed(list(enumerate(zip(curves, KINDS, strict=False)))):
+        parts.append(_curve(list(map(frame.place, curve.points)), kind))
+        parts.append(_legend(LEFT + 128 * index, _fit(curve.name, 100), kind))
+    described = (f"{curve.name}: {', '.join(f'{y:.1f} at {x:.1f}' for x, y in curve.points)}" for curve in curves)
+    return _svg(id, title, f"{names[1]} by {names[0]}; {'; '.join(described)}", frame.bottom + 44, parts)
+
+
+def _whiskers(frame: _Frame, curve: Curve, limits: Sequence[tuple[float, float] | None]) -> str:
+    """The intervals of the points of the first curve."""
+    lines = []
+    for (across, _), ends in zip(curve.points, limits, strict=True):
+        if ends is not None:
+            (x, low), (_, high) = frame.place((across, ends[0])), frame.place((across, ends[1]))
+            lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>')
+    return f'<g class="curve {KINDS[0]}">{"".join(lines)}</g>'
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
+
+
+def _names(dots: Sequence[Dot], places: Sequence[tuple[float, float]], bottom: float) -> list[str]:
+    """A name beside each dot, on the side where it covers the least."""
+    taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in places]
+    texts = []
+    for dot, (x, y) in zip(dots, places, strict=True):
+        name = _fit(dot.name, 0.4 * WIDTH)
+        width = display_width(name) * LETTER
+        sides: list[tuple[float, float, str, float]] = [
+            (x + 9, y + 4, "start", x + 9),
+            (x - 9, y + 4, "end", x - 9 - width),
+            (x, y - 10, "middle", x - width / 2),
+            (x, y + 20, "middle", x - width / 2),
+        ]
+
+        def covered(side: tuple[float, float, str, float], width: float = width) -> tuple[bool, int]:
+            box = (side[3], side[1] - 10, side[3] + width, side[1] + 3)
+            is_outside = box[0] < LEFT or box[2] > WIDTH or box[1] < TOP - 14 or box[3] > bottom
+            return is_outside, sum(_overlap(box, other) for other in taken)
+
+        at, line, anchor, left = min(sides, key=covered)
+        taken.append((left, line - 10, left + width, line + 3))
+        texts.append(_text(at, line, name, anchor))
+    return texts
+
+
+def _overlap(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _curve(places: Sequence[tuple[float, float]], kind: str) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>' for x, y in places) if len(places) <= 30 else ""
-    return f'<g class="curve {escape(name)}"><polyline points="{path}"/>{dots}</g>'
+    return f'<g class="curve {escape(kind)}"><polyline points="{path}"/>{dots}</g>'
 
 
-def _legend(x: float, name: str) -> str:
+def _legend(x: float, name: str, kind: str) -> str:
     key = f'<line x1="{x}" x2="{x + 18}" y1="10" y2="10"/>'
-    return f'<g class="curve {escape(name)}">{key}{_text(x + 24, 14, name, "start")}</g>'
+    return f'<g class="curve {escape(kind)}">{key}{_text(x + 24, 14, name, "start")}</g>'
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

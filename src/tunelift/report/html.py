@@ -10,8 +10,8 @@ from typing import Any
 
 from tunelift.diagnosis.records import Confusion, ConfusionTable
 from tunelift.report import charts, items, wording
-from tunelift.report.probes import probe_sections
 from tunelift.report.record import RunReport
+from tunelift.report.sections import report_sections
 
 MOST_CLASSES = 20
 
@@ -56,7 +56,7 @@ def render_html(report: RunReport) -> str:
             learning_chart=_learning_chart(report.tuning) if report.tuning else "",
             columns=[table.classes[index] for index in shown] if table else [],
             heat_rows=heat_rows(table, shown, listed) if table else [],
-            probes=probe_sections(report.probes),
+            sections=report_sections(report),
             wrong=items.wrong_items(report),
             flipped=items.flipped_items(report),
         )
@@ -76,6 +76,7 @@ def _environment(scale: float) -> Any:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "markup": _markup,
         "bytes": wording.bytes_text,
         "effect": wording.effect_text,
         "interval": partial(wording.interval_text, scale=scale),

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import yaml
 
 from tunelift.models.card import Kind, how_to_load
-from tunelift.report.probes import probe_sections
 from tunelift.report.record import RunReport
+from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
     bytes_text,
     confusion_name,
@@ -44,7 +44,7 @@ def render_markdown(report: RunReport) -> str:
         conditions_table(report),
         *metrics_table(report),
         *([("## Contrasts"), contrasts_table(report)] if report.contrasts else []),
-        *_probes(report),
+        *_sections(report),
         *_still_wrong(report),
         *_next(report),
         *_findings(report),
@@ -154,13 +154,25 @@ def metrics_table(report: RunReport) -> list[str]:
 def contrasts_table(report: RunReport) -> str:
     """All contrasts with their effects, those on shares in percentage points."""
     scale = report.comparison.scale
-    heading = ["contrast", "effect", "95 % interval", "p", "format", "ability", "balanced", "p", "smallest effect"]
+    heading = [
+        "contrast",
+        "effect",
+        "95 % interval",
+        "p",
+        "p (Holm)",
+        "format",
+        "ability",
+        "balanced",
+        "p",
+        "smallest effect",
+    ]
     rows = [
         [
             f"{contrast.candidate} vs {contrast.baseline}",
             points(contrast.result.effect, scale),
             interval_text(contrast.result.interval, scale),
             p_text(contrast.result.p),
+            p_text(contrast.p),
             points(contrast.format_gain),
             points(contrast.ability_gain),
             points(contrast.balanced.effect if contrast.balanced else None),
@@ -173,12 +185,13 @@ def contrasts_table(report: RunReport) -> str:
     return f"{table(heading, rows, left={0})}\n\n{note}"
 
 
-def _probes(report: RunReport) -> list[str]:
+def _sections(report: RunReport) -> list[str]:
     parts = []
-    for section in probe_sections(report.probes):
+    for section in report_sections(report):
         said = "\n".join(f"- {text(sentence)}" for sentence in section.sentences)
-        parts += [f"## {text(section.title)}", f"Asked: {text(section.question)}.", said]
-        parts.append(table(section.heading, section.rows, left={0, len(section.heading) - 1}))
+        parts += [f"## {text(section.title)}", f"{text(section.question)}.", said]
+        if section.rows:
+            parts.append(table(section.heading, section.rows, left={0, len(section.heading) - 1}))
     return parts
 
 

@@ -2,49 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
+from tunelift.report.section import Section
 from tunelift.report.wording import LEVEL, NONE, interval_text, label, p_text, percent, points
 
 TITLES = {
-    "wordings": ("Other wordings", "the instruction in words that were not tuned on"),
-    "label-wordings": ("Other names of the classes", "the classes called by their synonyms"),
-    "orders": ("Other orders of the choices", "the choices listed in another order"),
-    "demonstrations": ("Other orders of the demonstrations", "the same demonstrations in another order"),
-    "robustness": ("Damaged texts", "the same items with their texts changed; the right answer stays"),
-    "held-out": ("Tasks that were not tuned on", "what tuning did to other tasks"),
-    "general": ("What should not be forgotten", "what tuning did to general abilities"),
+    "wordings": ("Other wordings", "The instruction in words that were not tuned on"),
+    "label-wordings": ("Other names of the classes", "The classes called by their synonyms"),
+    "orders": ("Other orders of the choices", "The choices listed in another order"),
+    "demonstrations": ("Other orders of the demonstrations", "The same demonstrations in another order"),
+    "robustness": ("Damaged texts", "The same items with their texts changed; the right answer stays"),
+    "held-out": ("Tasks that were not tuned on", "What tuning did to other tasks"),
+    "general": ("What should not be forgotten", "What tuning did to general abilities"),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeSection:
-    """One probe as the report shows it.
-
-    Attributes:
-        anchor: Of the section.
-        title: Its heading.
-        question: What was asked, in a few words.
-        sentences: What was found, the most important first.
-        heading: Of the table.
-        rows: Cells as text.
-    """
-
-    anchor: str
-    title: str
-    question: str
-    sentences: list[str]
-    heading: list[str]
-    rows: list[list[str]]
-
-
-def probe_sections(probes: list[ProbeResult]) -> list[ProbeSection]:
+def probe_sections(probes: list[ProbeResult]) -> list[Section]:
     """The sections of the report, one for each probe."""
     return [_section(probe) for probe in probes if probe.variations]
 
 
-def _section(probe: ProbeResult) -> ProbeSection:
+def _section(probe: ProbeResult) -> Section:
     title, question = TITLES[probe.name]
     scale = probe.variations[0].comparison.scale
     sentences = [
@@ -55,7 +33,7 @@ def _section(probe: ProbeResult) -> ProbeSection:
         *(_obedience(name, found) for name, found in probe.obedience.items()),
     ]
     heading, rows = _changes_table(probe) if probe.spreads or probe.obedience else _tasks_table(probe)
-    return ProbeSection(f"probe-{probe.name}", title, question, sentences, heading, rows)
+    return Section(f"probe-{probe.name}", title, question, sentences, heading, rows, summary=sentences)
 
 
 def _spread(name: str, spread: Spread, count: int, scale: float) -> str:

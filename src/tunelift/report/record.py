@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tunelift.comparison.costs import Costs
+from tunelift.comparison.flips import Flips
 from tunelift.comparison.records import Comparison, ConditionScore, Contrast
+from tunelift.comparison.seeds import SeedResult
 from tunelift.core.records import Finding, Sample
 from tunelift.diagnosis.records import Diagnosis
+from tunelift.evaluation.calibration import Calibration
+from tunelift.evaluation.temperature import TemperatureCheck
 from tunelift.probes.records import ProbeResult
+from tunelift.probes.search import PromptSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,12 @@ class RunReport:
             ``stages`` with seconds and peak memory) and the resolved ``recipe`` as YAML. Every key may be missing.
         probes: What other wordings, orders, texts and tasks changed.
         sources: Where items come from, ``file:row`` by id, as far as it is known.
+        seeds: Conditions that were repeated with other seeds of tuning.
+        searches: What was tried to find the best prompt.
+        flips: Why items became right or wrong, for every contrast.
+        calibrations: How far probabilities can be believed, by condition that has such.
+        temperature: What correcting those of the tuned model is worth; None where that was not asked for.
+        costs: What answers and tuning cost; None where it was not assessed.
     """
 
     name: str
@@ -45,6 +57,12 @@ class RunReport:
     facts: dict[str, Any]
     probes: list[ProbeResult] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    seeds: tuple[SeedResult, ...] = ()
+    searches: list[PromptSearch] = field(default_factory=list)
+    flips: tuple[Flips, ...] = ()
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    temperature: TemperatureCheck | None = None
+    costs: Costs | None = None
 
     @property
     def studied(self) -> ConditionScore:

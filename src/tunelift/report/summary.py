@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tunelift.comparison.records import Contrast
 from tunelift.report.columns import align
-from tunelift.report.probes import probe_sections
 from tunelift.report.record import RunReport
+from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
     NONE,
     anchors,
@@ -44,11 +44,7 @@ def summary_text(report: RunReport) -> str:
         *_contrasts(report.contrasts, scale),
         *_others(report),
         *(verdict(contrast, scale) for contrast in report.contrasts if outcome(contrast) != "better"),
-        *(
-            f"{section.title.lower()}: {said}"
-            for section in probe_sections(report.probes)
-            for said in section.sentences
-        ),
+        *(f"{section.title.lower()}: {said}" for section in report_sections(report) for said in section.summary),
         *_still_wrong(report),
         *_next(report),
     ]

@@ -74,7 +74,7 @@ def bytes_text(size: float) -> str:
 
 def outcome(contrast: Contrast) -> Literal["better", "worse", "undecided"]:
     """What a contrast has shown at the level of 5 %."""
-    if contrast.result.p > LEVEL or contrast.result.effect == 0:
+    if contrast.p > LEVEL or contrast.result.effect == 0:
         return "undecided"
     return "better" if contrast.result.effect > 0 else "worse"
 
@@ -85,6 +85,9 @@ def verdict(contrast: Contrast, scale: float = 100.0) -> str:
     shown = outcome(contrast)
     if shown != "undecided":
         return f"{candidate} is {shown} than {baseline}"
+    if contrast.result.p <= LEVEL < contrast.p:
+        corrected = f"no difference could be shown after correction for the number of contrasts, {p_text(contrast.p)}"
+        return f"{candidate} does not beat {baseline}: {corrected}"
     reach = f"smallest effect this test set could show: {'none' if smallest is None else percent(smallest, scale)}"
     return f"{candidate} does not beat {baseline}: no difference could be shown ({reach})"
 
@@ -136,6 +139,11 @@ def anchors(cells: Sequence[Confusion]) -> list[str]:
 
 def _slug(text: str) -> str:
     return re.sub(r"[\W_]+", "-", text[:40]).strip("-").lower() or "label"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
 def one_line(text: str) -> str:

@@ -1,0 +1,73 @@
+"""The short forms of a recipe, written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tunelift.core.recipe import Recipe, dump_recipe
+from tunelift.core.shorthand import write_out
+
+BASE: dict[str, Any] = {"model": "m/one", "task": "t.yaml"}
+
+
+def recipe(**keys: Any) -> Recipe:
+    return Recipe.model_validate({**BASE, **keys})
+
+
+def test_every_tuned_condition_is_repeated_with_each_further_seed() -> None:
+    made = recipe(
+        tune={"seeds": [3, 8, 9], "epochs": 4},
+        systems={"slow": {"tune": {"learning_rate": 1e-5}}, "other": {"model": "m/two"}},
+        conditions={"zero-shot": {}, "tuned": {}, "tuned-few": {"system": "tuned", "prompting": {"shots": 2}},
+                    "slow": {"system": "slow"}, "other": {"system": "other"}},
+    )  # fmt: skip
+    assert made.repeats == {f"{name}-seed-{seed}": name for name in ("tuned", "tuned-few", "slow") for seed in (8, 9)}
+    assert made.conditions["tuned-few-seed-8"].prompting.shots == 2
+    again = made.system(made.conditions["tuned-seed-9"].system).tune
+    assert again is not None
+    assert (again.seeds, again.epochs) == ([9], 4)
+    slow = made.system("slow-seed-8").tune
+    assert slow is not None
+    assert (slow.seeds, slow.learning_rate, slow.epochs) == ([8], 1e-5, 4)
+    assert made.seed_of(made.tune) == 3
+    assert made.seed_of(recipe().tune) == recipe().seed
+
+
+def test_other_models_are_asked_under_every_condition_of_the_untuned_one() -> None:
+    made = recipe(models=["org/two", "three.gguf"], conditions={"zero-shot": {}, "few-shot": {"shots": 2}, "tuned": {}})
+    assert list(made.conditions) == [
+        *("zero-shot", "few-shot", "tuned"),
+        *("zero-shot-two", "few-shot-two", "zero-shot-three.gguf", "few-shot-three.gguf"),
+    ]
+    assert made.system("two").model == "org/two"
+    assert made.conditions["few-shot-two"].prompting.shots == 2
+
+
+def test_what_is_written_out_stays_the_same_when_it_is_read_again() -> None:
+    import yaml
+
+    made = recipe(models=["org/two"], tune={"seeds": [1, 2]})
+    assert Recipe.model_validate(yaml.safe_load(dump_recipe(made))) == made
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["systems", "models", "tune"]),
+)
+def test_what_is_malformed_is_left_to_the_checks(value: Any, key: str) -> None:
+    """A recipe with a value of the wrong kind is refused by its checks, not by a crash in the short forms."""
+    write_out({**BASE, key: value, "conditions": {"tuned": {}, "zero-shot": None}})
+
+
+@pytest.mark.parametrize("seeds", [[1, 1], ["a"], 3])
+def test_seeds_are_different_numbers(seeds: Any) -> None:
+    with pytest.raises(ValueError, match="seed"):
+        recipe(tune={"seeds": seeds})

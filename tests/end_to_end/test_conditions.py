@@ -1,0 +1,109 @@
+"""A run with every kind of condition: seeds, models, the best prompt, the nearest question, an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tunelift.api import run
+from tunelift.core.errors import UserError
+from tunelift.core.files import read_json
+from tunelift.core.recipe import load_recipe
+from tunelift.core.store import read_store
+from tunelift.models.load import load_model
+from tunelift.report.record import RunReport
+
+
+@pytest.fixture
+def prepared(project: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
+    """Writes a recipe with other top-level keys."""
+
+    def make(**keys: Any) -> Path:
+        recipe = project(seeds=[3, 4], **keys.pop("tune", {}))
+        data = yaml.safe_load(recipe.read_text(encoding="utf-8")) | keys
+        recipe.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+        return recipe
+
+    return make
+
+
+def test_seeds_models_and_the_best_prompt(prepared: Callable[..., Path], tmp_path: Path, tiny_folder: Path) -> None:
+    conditions = {"nearest": {}, "zero-shot": {}, "best-prompt": {"wordings": 1, "shots": 2}, "tuned": {}}
+    settings = {"evaluate": {"temperature": True}, "prices": {"per_hour": 2.0}, "models": [str(tiny_folder)]}
+    recipe = prepared(conditions=conditions, **settings)
+    report = run(load_recipe(recipe), tmp_path / "run")
+    names = {score.name: score for score in report.comparison.conditions}
+    other = f"zero-shot-{tiny_folder.name}"
+    assert set(names) == {*conditions, "tuned-seed-4", other, f"best-prompt-{tiny_folder.name}"}
+    assert names[other].score == names["zero-shot"].score  # the same model by another name
+    contrasts = {(contrast.candidate, contrast.baseline) for contrast in report.comparison.contrasts}
+    assert ("tuned", "zero-shot") in contrasts
+    assert ("best-prompt", "zero-shot") in contrasts
+    assert not any("seed" in name for contrast in contrasts for name in contrast)
+
+    (seeds,) = report.seeds
+    assert seeds.condition == "tuned"
+    assert list(seeds.seeds) == ["tuned", "tuned-seed-4"]
+    weights = [
+        next((tmp_path / "run" / place / "model").glob("*.safetensors")) for place in (".", "systems/tuned-seed-4")
+    ]
+    assert weights[0].read_bytes() != weights[1].read_bytes()
+
+    search = next(search for search in report.searches if search.condition == "best-prompt")
+    assert [(one.wording, one.shots) for one in search.candidates] == [
+        ("own", 0),
+        ("please", 0),
+        ("own", 2),
+        ("please", 2),
+    ]
+    assert search.candidates[search.best].score == max(one.score for one in search.candidates)
+    chosen = search.candidates[search.best]
+    templates = {sample.template for sample in report.samples["best-prompt"]}
+    shown = {len(sample.demonstrations) for sample in report.samples["best-prompt"]}
+    assert (templates, shown) == ({chosen.wording}, {chosen.shots})
+
+    assert report.temperature is not None
+    assert report.temperature.temperature > 0
+    assert report.costs is not None
+    costs = {cost.condition: cost.per_1000 for cost in report.costs.conditions}
+    assert costs["tuned"].money == pytest.approx(2.0 * costs["tuned"].seconds / 3600)
+    assert set(report.calibrations) == set(names) - {"nearest"}
+    evidence = read_json(tmp_path / "run" / "evidence.json")
+    assert set(evidence) == {"seeds", "flips", "searches", "calibration", "temperature", "costs"}
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert 'id="search-best-prompt"' in page
+
+
+def test_a_second_seed_does_not_tune_the_first_again(prepared: Callable[..., Path], tmp_path: Path) -> None:
+    recipe = prepared(conditions={"zero-shot": {}, "tuned": {}})
+    run(load_recipe(recipe, ["tune.seeds=[3]"]), tmp_path / "run")
+    before = read_store(tmp_path / "run").record["stages"]["tune"]["finished"]
+    report: RunReport = run(load_recipe(recipe), tmp_path / "run")
+    record = read_store(tmp_path / "run").record["stages"]
+    assert record["tune"]["finished"] == before
+    assert "tune/tuned-seed-4" in record
+    assert len(report.seeds) == 1
+
+
+def test_systems_that_share_a_base_answer_as_if_they_had_it_alone(
+    prepared: Callable[..., Path], tmp_path: Path, tiny_folder: Path
+) -> None:
+    """The adapter of one system is off when the next one is tuned, or asked untuned."""
+    systems = {"again": {"tune": {"seeds": [3]}}, "untouched": {"model": str(tiny_folder)}}
+    conditions = {"zero-shot": {}, "tuned": {}, "again": {"system": "again"}, "untouched": {"system": "untouched"}}
+    report = run(load_recipe(prepared(conditions=conditions, systems=systems), ["tune.seeds=[3]"]), tmp_path / "run")
+    for one, other in (("tuned", "again"), ("zero-shot", "untouched")):
+        assert [s.logprobs for s in report.samples[one]] == [s.logprobs for s in report.samples[other]]
+    assert load_model(str(tmp_path / "run"), "float32").fingerprint
+
+
+def test_the_best_prompt_needs_a_validation_split(prepared: Callable[..., Path], tmp_path: Path) -> None:
+    recipe = prepared(conditions={"best-prompt": {}})
+    task = tmp_path / "task.yaml"
+    task.write_text(task.read_text().replace("validation: 20", "validation: 0"), encoding="utf-8")
+    with pytest.raises(UserError, match="validation"):
+        run(load_recipe(recipe), tmp_path / "run")
