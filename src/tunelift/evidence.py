@@ -76,7 +76,9 @@ def examine(store: RunStore, plan: Plan) -> Evidence:
         probes=probes,
         searches=prompt_searches(store, plan),
         calibrations={
-            name: measure_calibration(part, seed) for name, part in samples.items() if has_probabilities(part)
+            name: measure_calibration(part, seed)
+            for name, part in samples.items()
+            if name not in plan.recipe.repeats and has_probabilities(part)
         },
         temperature=measure_temperature(store, plan, samples),
         costs=weigh_costs(store, plan, comparison),
@@ -164,7 +166,7 @@ def measure_temperature(store: RunStore, plan: Plan, samples: dict[str, list[Sam
 def weigh_costs(store: RunStore, plan: Plan, comparison: Comparison) -> Costs:
     """What 1,000 answers of each condition cost, and what tuning did."""
     usages, tunings = [], {}
-    for score in comparison.conditions:
+    for score in (score for score in comparison.conditions if score.name not in plan.recipe.repeats):
         condition, results = plan.recipe.conditions[score.name], condition_results(store, score.name)
         stage = tuning_stage(plan.recipe, condition)
         if stage:

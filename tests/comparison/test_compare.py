@@ -215,3 +215,12 @@ def test_p_values_of_several_contrasts_are_corrected_for_their_number() -> None:
     assert Comparison.from_dict(comparison.to_dict()).contrasts[1].adjusted_p == pytest.approx(
         comparison.contrasts[1].p
     )
+
+
+def test_ability_is_the_contrast_of_the_choice_scores() -> None:
+    (contrast,) = compare({"base": BASE, "tuned": TUNED}, CONTRAST, "t", seed=1).contrasts
+    before, after = ([sample.metrics["choice_acc"] for sample in samples] for samples in (BASE, TUNED))
+    assert contrast.ability == compare_binary(before, after)
+    assert contrast.ability_gain == pytest.approx(contrast.ability.effect)
+    without = [replace(sample, metrics={"acc": sample.metrics["acc"]}) for sample in BASE]
+    assert compare({"base": without, "tuned": TUNED}, CONTRAST, "t", seed=1).contrasts[0].ability is None

@@ -9,9 +9,16 @@ from dataclasses import replace
 
 import pytest
 
-from tunelift.comparison.compare import compare
+from tunelift.comparison.compare import compare, known_metric
+from tunelift.comparison.costs import Tuning, Usage, assess_costs
+from tunelift.comparison.flips import find_flips
+from tunelift.comparison.seeds import compare_seeds
+from tunelift.core.prices import Prices
 from tunelift.core.records import Finding, Sample
 from tunelift.diagnosis.errors import diagnose
+from tunelift.evaluation.calibration import measure_calibration
+from tunelift.evaluation.preferences import choice_probabilities
+from tunelift.evaluation.temperature import check_temperature, fit_temperature
 from tunelift.report.record import RunReport
 
 ENGLISH = {
@@ -165,6 +172,38 @@ def hostile_report() -> RunReport:
 
 def free_report() -> RunReport:
     return make_report({name: free_answers(make_samples(name, ENGLISH, 120)) for name in SYSTEMS})
+
+
+def complete_report() -> RunReport:
+    """Everything is known that a report can say of the answers: seeds, flips, calibration and costs."""
+    report = english_report()
+    samples = {
+        name: [replace(sample, probabilities=choice_probabilities(sample.logprobs)) for sample in report.samples[name]]
+        for name in ("zero-shot", "tuned")
+    }
+    repeated = {
+        f"tuned-seed-{seed}": report.samples["tuned"][seed:] + report.samples["tuned"][:seed] for seed in (8, 9)
+    }
+    tuned, scores = samples["tuned"], report.comparison.conditions
+    usages = [
+        Usage(score.name, score.score, 10.0 * (at + 1), joules=400.0, tuning="tune" if score.name == "tuned" else None)
+        for at, score in enumerate(scores)
+    ]
+    usages[3] = replace(usages[3], shots=4, seconds=200.0)
+    metric = known_metric("acc", tuned)
+    return replace(
+        report,
+        seeds=compare_seeds(report.samples | repeated, dict.fromkeys(repeated, "tuned"), ["zero-shot"], metric),
+        flips=find_flips(report.samples, report.comparison),
+        calibrations={name: measure_calibration(part, 7) for name, part in samples.items()},
+        temperature=check_temperature(fit_temperature(tuned[:100]), tuned[100:], 7),
+        costs=assess_costs(usages, {"tune": Tuning(312.0, 2_400_000_000)}, Prices(currency="<EUR>", per_hour=2.0)),
+    )
+
+
+@pytest.fixture(scope="session")
+def complete() -> RunReport:
+    return complete_report()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,18 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunelift.report.charts import MOST_POINTS, WIDTH, Curve, Estimate, interval_chart, line_chart, ticks
+from tunelift.report.charts import (
+    MOST_POINTS,
+    WIDTH,
+    Curve,
+    Dot,
+    Estimate,
+    interval_chart,
+    line_chart,
+    reliability_chart,
+    scatter_chart,
+    ticks,
+)
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
 
@@ -90,3 +101,47 @@ def test_long_curves_are_averaged() -> None:
     svg = line_chart("c", "loss", [Curve("training", [(step, float(step % 2)) for step in range(1, 5001)])], "step")
     points = ElementTree.fromstring(svg).find(".//polyline").attrib["points"].split()
     assert 300 <= len(points) <= MOST_POINTS
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e6), NUMBERS), min_size=1, max_size=8))
+def test_a_scatter_chart_stays_inside_its_frame(points: list[tuple[float, float]]) -> None:
+    svg = scatter_chart("c", "t", [Dot("条件 & <b>", x, y) for x, y in points], "cost", "score", sorted(points))
+    assert inside(svg)
+    texts = ElementTree.fromstring(svg).findall("g/text")
+    assert len(texts) == len(points)
+    assert all(0 <= float(text.attrib["x"]) <= WIDTH for text in texts)
+
+
+def test_a_scatter_chart_joins_points_by_steps() -> None:
+    dots = [Dot("cheap", 0, 50, "better"), Dot("dear", 10, 40), Dot("good", 10, 80, "better")]
+    root = ElementTree.fromstring(scatter_chart("c", "t", dots, "cost", "score", [(0, 50), (10, 80)]))
+    corners = [tuple(map(float, corner.split(","))) for corner in root.find(".//polyline").attrib["points"].split()]
+    circles = {c.attrib["cy"]: c.attrib["cx"] for c in root.iter("circle")}
+    assert len(corners) == 3
+    assert corners[0][1] == corners[1][1] > corners[2][1]
+    assert corners[0][0] < corners[1][0] == corners[2][0]
+    assert f"{corners[2][1]:.1f}" in circles
+    assert root.findtext("desc") == "cheap 50 at 0; dear 40 at 10; good 80 at 10"
+
+
+def test_names_of_dots_do_not_cover_each_other() -> None:
+    root = ElementTree.fromstring(
+        scatter_chart("c", "t", [Dot("first one", 5, 50), Dot("second", 5.1, 50.1), Dot("x", 9, 90)], "c", "s")
+    )
+    first, second, _ = root.findall("g/text")
+    assert (first.attrib["text-anchor"], first.attrib["y"]) != (second.attrib["text-anchor"], second.attrib["y"])
+
+
+PERCENT = st.floats(0, 100)
+
+
+@given(st.lists(st.lists(st.tuples(PERCENT, PERCENT), min_size=1, max_size=10), min_size=1, max_size=3))
+def test_a_reliability_chart_stays_inside_its_frame(bins: list[list[tuple[float, float]]]) -> None:
+    curves = [Curve(f"c{at}", points) for at, points in enumerate(bins)]
+    limits = [(max(y - 20, 0.0), min(y + 5, 100.0)) if at else None for at, (_, y) in enumerate(bins[0])]
+    svg = reliability_chart("c", "t", curves, limits, ("probability", "right"))
+    assert inside(svg)
+    root = ElementTree.fromstring(svg)
+    assert len(root.findall("line[@class='zero']")) == 1
+    assert {g.attrib["class"] for g in root.findall("g")} <= {"curve first", "curve second", "curve third"}
+    assert root.findtext("desc").startswith("right by probability; c0: ")

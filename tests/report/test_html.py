@@ -44,7 +44,7 @@ class Page(HTMLParser):
         return [found[attribute] or "" for _, found in self.tags if attribute in found]
 
 
-@pytest.fixture(params=["english", "chinese", "free", "hostile"])
+@pytest.fixture(params=["english", "chinese", "free", "hostile", "complete"])
 def report(request: pytest.FixtureRequest) -> RunReport:
     return request.getfixturevalue(request.param)
 

@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunelift.probes.records import ProbeResult
 from tunelift.report.markdown import model_card, render_markdown, table, text
 from tunelift.report.record import RunReport
 from tunelift.report.wording import one_line
@@ -89,6 +90,17 @@ def test_the_card_has_before_and_after_and_how_it_was_made(english: RunReport) -
     assert "comes with tunelift" in card
     assert f"{len(english.diagnosis.wrong)} of 400 test items are answered wrongly" in card
     assert "license" not in yaml.safe_load(card.split("---")[1])
+
+
+def test_the_card_says_only_of_what_was_not_measured_that_it_was_not(english: RunReport) -> None:
+    assert "What the base model forgot, robustness, bias and safety were not measured." in model_card(
+        english, "a", "peft"
+    )
+    assert "; nothing is known about other tasks" in model_card(english, "a", "peft")
+    probed = replace(english, probes=[ProbeResult("robustness", ()), ProbeResult("general", ())])
+    card = model_card(probed, "a", "peft")
+    assert "Bias and safety were not measured." in card
+    assert "nothing is known about other tasks" not in card
 
 
 def test_the_card_of_whole_weights(english: RunReport) -> None:

@@ -16,6 +16,7 @@ from tunelift.report.wording import (
     clip,
     confusion_name,
     label,
+    listed,
     notes,
     outcome,
     p_text,
@@ -128,3 +129,17 @@ def test_a_clipped_text_says_how_much_is_missing(text: str, limit: int) -> None:
         assert text.startswith(head)
         assert text.endswith(rest)
         assert len(head) + len(rest) == limit
+
+
+def test_names_are_listed_as_in_a_sentence() -> None:
+    assert [listed(list("abc"[:count])) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_a_gain_of_form_is_called_one(english: RunReport) -> None:
+    contrast = changed(next(one for one in english.contrasts if one.baseline == "tfidf"), 0.1, 0.001)
+    alone = "tuned is better than tfidf by the form of its answers: that it prefers the right choice more often could not be shown"
+    for effect, p, expected in ((0.05, 0.01, "tuned is better than tfidf"), (0.05, 0.2, alone), (-0.05, 0.01, alone)):
+        ability = replace(contrast.result, effect=effect, p=p)
+        assert verdict(replace(contrast, ability=ability)) == expected
+    lost = replace(contrast, ability=replace(contrast.result, effect=0.0, p=1.0))
+    assert verdict(replace(lost, result=replace(lost.result, effect=-0.1))) == "tuned is worse than tfidf"

@@ -277,9 +277,10 @@ def _contrast(
     balanced = None
     if items.classes is not None:
         balanced = compare_balanced(first, second, items.classes, items.groups, seed)
-    gain = None
+    gain = ability = None
     if before.choice_scores is not None and after.choice_scores is not None:
-        gain = split_gain(result.effect, float(np.mean(after.choice_scores - before.choice_scores)))
+        ability = compare_paired(before.choice_scores, after.choice_scores, items.groups, seed)
+        gain = split_gain(result.effect, ability.effect)
     sign = 1 if headline.higher_is_better else -1
     return Contrast(
         candidate=candidate,
@@ -293,6 +294,7 @@ def _contrast(
         won=tuple(items.ids[index] for index in np.flatnonzero(sign * second > sign * first)),
         lost=tuple(items.ids[index] for index in np.flatnonzero(sign * second < sign * first)),
         others=results,
+        ability=ability,
     )
 
 

@@ -54,6 +54,8 @@ class Contrast:
         won: Ids of the items on which the candidate scores higher.
         lost: Ids of the items on which the baseline scores higher.
         others: The same contrast by the further metrics of the task.
+        ability: The contrast by the choice score: whether the candidate prefers the right choice more often, whatever
+            form its answers have; None without choice scores.
         adjusted_p: P-value of the effect after Holm's correction for the number of contrasts; None: not corrected.
     """
 
@@ -68,6 +70,7 @@ class Contrast:
     won: tuple[str, ...]
     lost: tuple[str, ...]
     others: dict[str, PairedResult] = field(default_factory=dict)
+    ability: PairedResult | None = None
     adjusted_p: float | None = None
 
     @property
@@ -163,7 +166,8 @@ def _number(value: float, scale: float, sign: str = "") -> str:
 
 def _contrast(data: dict[str, Any]) -> Contrast:
     balanced = paired_result_of(data["balanced"]) if data["balanced"] else None
-    results = {"result": paired_result_of(data["result"]), "balanced": balanced}
+    ability = paired_result_of(data["ability"]) if data.get("ability") else None
+    results = {"result": paired_result_of(data["result"]), "balanced": balanced, "ability": ability}
     others = {name: paired_result_of(result) for name, result in data.get("others", {}).items()}
     return Contrast(**{**data, **results, "others": others, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import torch
-
 # Names of tokens that are kept for later use, such as <unused7>, [UNUSED_TOKEN_7] and <|reserved_special_token_7|>.
 UNUSED = re.compile(r"(<|\[|>>).*(unused|reserved|place.?holder)", re.IGNORECASE)
 # Rows that are looked at, to know how far an ordinary one lies from those of unused tokens.
@@ -31,6 +29,8 @@ def untrained_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
         Token ids; none where no token is known to be unused, or where the output embeddings cannot be read as numbers,
         as those that are packed after quantisation.
     """
+    import torch
+
     weight = getattr(model.get_output_embeddings(), "weight", None)
     if weight is None or not weight.is_floating_point():
         return frozenset()

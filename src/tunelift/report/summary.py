@@ -11,6 +11,7 @@ from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
     NONE,
     anchors,
+    by_form_alone,
     confusion_name,
     effect_text,
     items_text,
@@ -43,7 +44,11 @@ def summary_text(report: RunReport) -> str:
         "",
         *_contrasts(report.contrasts, scale),
         *_others(report),
-        *(verdict(contrast, scale) for contrast in report.contrasts if outcome(contrast) != "better"),
+        *(
+            verdict(contrast, scale)
+            for contrast in report.contrasts
+            if outcome(contrast) != "better" or by_form_alone(contrast)
+        ),
         *(f"{section.title.lower()}: {said}" for section in report_sections(report) for said in section.summary),
         *_still_wrong(report),
         *_next(report),

@@ -79,10 +79,19 @@ def outcome(contrast: Contrast) -> Literal["better", "worse", "undecided"]:
     return "better" if contrast.result.effect > 0 else "worse"
 
 
+def by_form_alone(contrast: Contrast) -> bool:
+    """Whether a gain was shown, and none of ability: what an untrained eye would take for learning."""
+    ability = contrast.ability
+    return outcome(contrast) == "better" and ability is not None and (ability.p > LEVEL or ability.effect <= 0)
+
+
 def verdict(contrast: Contrast, scale: float = 100.0) -> str:
     """A contrast as a plain sentence without a full stop."""
     candidate, baseline, smallest = contrast.candidate, contrast.baseline, contrast.detectable_effect
     shown = outcome(contrast)
+    if by_form_alone(contrast):
+        ability = "that it prefers the right choice more often could not be shown"
+        return f"{candidate} is better than {baseline} by the form of its answers: {ability}"
     if shown != "undecided":
         return f"{candidate} is {shown} than {baseline}"
     if contrast.result.p <= LEVEL < contrast.p:
