@@ -29,7 +29,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return lines[0].removeprefix("error: ")
 
 
-VERBS = ["run", "check", "tune", "evaluate", "compare", "report", "export", "serve", "doctor"]
+VERBS = ["run", "check", "tune", "evaluate", "compare", "judge", "report", "export", "serve", "doctor"]
 
 
 @pytest.mark.parametrize("verb", ["run", "check", "tune"])

@@ -52,7 +52,7 @@ TEXTS = [*ROOT.glob("README*.md"), *(ROOT / "docs").glob("*/*.md")]
 
 MODEL = "bundled/smollm2-135m-instruct"
 GOES_ON_FROM = dict.fromkeys(["python-api", "export-and-serve", "heads"], "your-own-data")
-LONG = {"export-and-serve"}
+LONG = {"export-and-serve", "judges"}
 RUN_ELSEWHERE = {"extending"}  # by test_extending.py, with a copy of the package
 CHECKING = ("data/checks.py", "data/examples.py", "data/splits.py", "prompts/checks.py")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from tunelift import __version__
-from tunelift.core.errors import UserError
+from tunelift.arguments import make_parser, way_to_judge
+from tunelift.core.errors import UserError, counted
 
 EXIT_DONE, EXIT_FELL_SHORT, EXIT_USER_ERROR = 0, 1, 2
 
@@ -47,73 +47,23 @@ def _one_line(error: UserError | OSError) -> UserError:
     return UserError(where, what, "check the path, its permissions and the space left; --debug shows where it happened")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Mistakes on the command line are reported like all others."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(self.prog, message, f"see {self.prog} --help")
-
-
-def _whole_number(least: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f'"{text}" is not a whole number from {least} on')
-        return int(text)
-
-    return parse
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",")]
-    if not all(names):
-        raise argparse.ArgumentTypeError(f'"{text}" is no list of names between commas')
-    return names
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="tunelift",
-        description="Tune a language model on instruction data and measure, with evidence, what it gained.",
-        epilog="exit status: 0 done; 1 done, but something to be checked fell short; 2 something must be changed",
-    )
-    parser.add_argument("--version", action="version", version=f"tunelift {__version__}")
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_run(verbs)
-    _add_check(verbs)
-    _add_tune(verbs)
-    _add_evaluate(verbs)
-    _add_compare(verbs)
-    _add_report(verbs)
-    _add_export(verbs)
-    _add_serve(verbs)
-    _add_task(verbs)
-    _add_data(verbs)
-    _add_doctor(verbs)
-    return parser
-
-
-def _verb(verbs: Any, name: str, call: Any, summary: str, *, model: bool = True) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=summary)
-    parser.set_defaults(call=call)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    if model:
-        parser.add_argument(
-            "--accept-terms", action="store_true", help="accept the terms of use of a bundled model that has such"
-        )
-    return parser
-
-
-def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", type=Path, help="the recipe (YAML)")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change a key: --set tune.epochs=3"
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on standard output")
-
-
-def _add_output(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="run directory (default: runs/NAME of the recipe)"
+    return make_parser(
+        {
+            "run": _run,
+            "check": _check,
+            "tune": _tune,
+            "evaluate": _evaluate,
+            "compare": _compare,
+            "judge": _judge,
+            "report": _report,
+            "export": _export,
+            "serve": _serve,
+            "task new": _new_task,
+            "task types": _task_types,
+            "data convert": _convert,
+            "doctor": _doctor,
+        }
     )
 
 
@@ -136,13 +86,6 @@ def run_name(recipe: Path) -> str:
     return recipe.resolve().parent.name if recipe.stem == "recipe" else recipe.stem
 
 
-def _add_run(verbs: Any) -> None:
-    summary = "the whole loop: check, baselines, tuning, evaluation, comparison, report"
-    parser = _verb(verbs, "run", _run, summary)
-    _add_recipe(parser)
-    _add_output(parser)
-
-
 def _run(options: argparse.Namespace) -> None:
     recipe, folder = _recipe_and_folder(options)
     quiet_libraries()
@@ -154,10 +97,6 @@ def _run(options: argparse.Namespace) -> None:
         print(json.dumps(result.comparison.to_dict(), ensure_ascii=False))
     else:
         print(f"{summary_text(result)}\nreport: {folder}/report.html")
-
-
-def _add_check(verbs: Any) -> None:
-    _add_recipe(_verb(verbs, "check", _check, "look at data and prompts, and show which tokens are trained on"))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -173,12 +112,6 @@ def _check(options: argparse.Namespace) -> None:
         print(check_text(checked, colour=sys.stdout.isatty()))
 
 
-def _add_tune(verbs: Any) -> None:
-    parser = _verb(verbs, "tune", _tune, "only check and tuning of a recipe")
-    _add_recipe(parser)
-    _add_output(parser)
-
-
 def _tune(options: argparse.Namespace) -> None:
     recipe, folder = _recipe_and_folder(options)
     quiet_libraries()
@@ -189,24 +122,6 @@ def _tune(options: argparse.Namespace) -> None:
     best = f"best validation loss {min(losses):.4f} at step {tuning['best_step']}"
     text = f"{tuning['steps']} steps, {best}: {folder / 'model'}"
     print(json.dumps(tuning) if options.json else text)
-
-
-def _add_evaluate(verbs: Any) -> None:
-    parser = _verb(verbs, "evaluate", _evaluate, "answer the test items of a task with a model")
-    parser.add_argument("--model", required=True, help="bundled/..., folder, .gguf file, run directory or hub id")
-    parser.add_argument(
-        "--tasks", required=True, help="task files, folders of such, or builtin/general-en and -zh, separated by commas"
-    )
-    parser.add_argument("--num_fewshot", type=_whole_number(0), help="demonstrations (default: the task's or 0)")
-    parser.add_argument("--limit", type=_whole_number(1), help="a seeded random subset of the items")
-    parser.add_argument("--output_path", type=Path, default=Path("results"), help="where results and samples go")
-    parser.add_argument("--apply_chat_template", action="store_true", help="render a task of the harness as a chat")
-    parser.add_argument(
-        "--allow-execution", action="store_true", help="run programs that the model writes, in a sandbox"
-    )
-    parser.add_argument("--log_samples", action="store_true", help="write every item with its answer")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="print the results as JSON on standard output")
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -232,37 +147,6 @@ def _evaluate(options: argparse.Namespace) -> None:
         print(average)
 
 
-def _add_compare(verbs: Any) -> None:
-    parser = _verb(verbs, "compare", _compare, "compare two logs of the same items, ours or others'", model=False)
-    log = "samples_*.jsonl, Inspect's .eval or .json, scores in a .csv or .tsv, or a folder with one log"
-    parser.add_argument("baseline", type=Path, help=log)
-    parser.add_argument("candidate", type=Path, help="the same")
-    parser.add_argument("--metric", help="which metric (default: the first that is required, acc, or the only one)")
-    parser.add_argument("--filter", help="which filter of the harness, where there are several")
-    grouped = "what says which items belong together: a field of documents, a key of metadata or a column"
-    parser.add_argument("--group-by", metavar="NAME", help=grouped)
-    lower = "a metric of which the files do not say that lower is better"
-    parser.add_argument("--lower-is-better", action="append", default=[], metavar="METRIC", help=lower)
-    required = (
-        "exit with status 1 unless an improvement of at least so much is shown, in percentage points for shares and in"
-        " the metric's own unit for others; a fall where lower is better; several can be given"
-    )
-    parser.add_argument("--require", action="append", default=[], metavar="'METRIC >= NUMBER'", help=required)
-    level = "level of each --require, whose interval has the confidence 1 - alpha (default: 0.05)"
-    parser.add_argument("--alpha", type=_level, default=0.05, help=level)
-    parser.add_argument("--json", action="store_true", help="print comparison and verdicts as JSON on standard output")
-
-
-def _level(text: str) -> float:
-    try:
-        level = float(text)
-    except ValueError:
-        level = 0.0
-    if not 0.001 <= level <= 0.5:  # what 20,000 drawn sign flips can resolve
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number from 0.001 to 0.5')
-    return level
-
-
 def _compare(options: argparse.Namespace) -> int:
     from tunelift.comparison.gates import judge, parse_requirement
     from tunelift.comparison.reading import compare_pair, read_pair
@@ -280,9 +164,50 @@ def _compare(options: argparse.Namespace) -> int:
     return EXIT_DONE if all(verdict.shown for verdict in verdicts) else EXIT_FELL_SHORT
 
 
-def _add_report(verbs: Any) -> None:
-    parser = _verb(verbs, "report", _report, "show the summary of a finished run again", model=False)
-    parser.add_argument("run", type=Path, help="the run directory")
+def _judge(options: argparse.Namespace) -> None:
+    way = way_to_judge(options)
+    if way == "people":
+        _read_people(options)
+    elif way == "export":
+        _export_pairs(options)
+    else:
+        _ask_judge(options)
+
+
+def _ask_judge(options: argparse.Namespace) -> None:
+    from tunelift.judging.answers import read_answers
+    from tunelift.judging.by_model import endpoint_to_ask, judge_answers, model_to_ask
+
+    answers = read_answers(options.run, options.candidate, options.baseline, options.limit)
+    if options.endpoint is not None:
+        name, judge = endpoint_to_ask(options.endpoint, options.judge, options.key_variable, options.max_tokens)
+    else:
+        quiet_libraries()
+        name, judge = model_to_ask(options.model, options.max_tokens, options.accept_terms)
+    judged, path = judge_answers(answers, name, judge, options.rubric or "", options.with_reference)
+    from tunelift.judging.texts import judged_text
+
+    print(json.dumps(judged.to_dict(), ensure_ascii=False) if options.json else f"{judged_text(judged)}\n{path}")
+
+
+def _export_pairs(options: argparse.Namespace) -> None:
+    from tunelift.judging.answers import read_answers
+    from tunelift.judging.by_people import export_answers
+
+    answers = read_answers(options.run, options.candidate, options.baseline, options.limit)
+    pairs, key = export_answers(answers, options.export)
+    text = f"{pairs}: {counted(len(answers.questions), 'pair')} to judge; give every person a copy\n"
+    text += f"{key}: says whose answers they are; keep it to yourself"
+    print(json.dumps({"pairs": str(pairs), "key": str(key)}, ensure_ascii=False) if options.json else text)
+
+
+def _read_people(options: argparse.Namespace) -> None:
+    from tunelift.judging.by_people import read_people
+
+    found = read_people(options.run, list(zip(options.people, options.key, strict=True)))
+    from tunelift.judging.texts import people_text
+
+    print(json.dumps(found.to_dict(), ensure_ascii=False) if options.json else people_text(found))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -290,16 +215,6 @@ def _report(options: argparse.Namespace) -> None:
 
     read_store(options.run).files("report")  # refuses a run that is not finished
     print((options.run / "summary.txt").read_text(encoding="utf-8") + f"report: {options.run}/report.html")
-
-
-def _add_export(verbs: Any) -> None:
-    parser = _verb(verbs, "export", _export, "save the tuned model of a run for use elsewhere, and check it")
-    parser.add_argument("run", type=Path, help="the run directory")
-    parser.add_argument(
-        "--to", choices=["merged"], required=True, help="merged: adapter merged into the weights, float32"
-    )
-    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where to (default: RUN/export/merged)")
-    parser.add_argument("--json", action="store_true", help="print the check as JSON on standard output")
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -313,28 +228,11 @@ def _export(options: argparse.Namespace) -> int:
     return EXIT_DONE if check.flips == 0 else EXIT_FELL_SHORT
 
 
-def _add_serve(verbs: Any) -> None:
-    parser = _verb(verbs, "serve", _serve, "serve a model through an OpenAI-compatible API")
-    parser.add_argument("model", help="a run directory, or any model")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=_whole_number(0), default=8000)
-
-
 def _serve(options: argparse.Namespace) -> None:
     quiet_libraries()
     from tunelift.commands import serve
 
     serve(options.model, options.host, options.port, options.accept_terms)
-
-
-def _add_task(verbs: Any) -> None:
-    group = verbs.add_parser("task", help="task files", description="task files")
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    parser = _verb(actions, "new", _new_task, "write a commented task file to begin with", model=False)
-    parser.add_argument("type", help="type of the task; `tunelift task types` lists them")
-    parser.add_argument("--language", default="en", help="language of the task: en or zh")
-    parser.add_argument("--output", type=Path, help="the file to write (default: standard output)")
-    _verb(actions, "types", _task_types, "the ready types of tasks", model=False)
 
 
 def _new_task(options: argparse.Namespace) -> None:
@@ -359,22 +257,6 @@ def _task_types(options: argparse.Namespace) -> None:
         print(f"{name:<24} {about.removeprefix('# ').partition('Field')[0].strip()}")
 
 
-def _add_data(verbs: Any) -> None:
-    from tunelift.data.tagging import LETTERS
-
-    group = verbs.add_parser("data", help="data files", description="data files")
-    actions = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    parser = _verb(actions, "convert", _convert, "write a data file in another layout", model=False)
-    parser.add_argument("source", type=Path, help="the file or folder to read")
-    parser.add_argument("target", type=Path, help="the file to write; its ending says the container")
-    parser.add_argument("--to", required=True, help="layout of the target, for example messages or alpaca")
-    parser.add_argument("--from", dest="layout", help="layout of the source (default: recognised by its columns)")
-    parser.add_argument("--columns", type=_names, help="names of the columns of a source without: question,answer")
-    parser.add_argument("--keep", type=_names, default=[], help="further fields to copy: id,source")
-    parser.add_argument("--scheme", choices=list(LETTERS), default="BIO", help="of tags that are written; default BIO")
-    parser.add_argument("--json", action="store_true", help="print the counts as JSON on standard output")
-
-
 def _convert(options: argparse.Namespace) -> None:
     from tunelift.data.convert import convert_file
 
@@ -388,15 +270,6 @@ def _convert(options: argparse.Namespace) -> None:
         scheme=options.scheme,
     )
     print(json.dumps(conversion.to_dict(), ensure_ascii=False) if options.json else conversion)
-
-
-def _add_doctor(verbs: Any) -> None:
-    parser = _verb(verbs, "doctor", _doctor, "what this machine has, and what is installed")
-    parser.add_argument(
-        "--install", action="append", default=[], metavar="NAME",
-        help="install a bundled model or data set; `bundled` installs all that are free",
-    )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON on standard output")
 
 
 def _doctor(options: argparse.Namespace) -> int:

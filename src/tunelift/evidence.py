@@ -9,6 +9,7 @@ from typing import Any
 
 from tunelift import __version__
 from tunelift.comparison.compare import compare
+from tunelift.comparison.contamination import TrainingOverlap, encoder_for, find_training_overlap
 from tunelift.comparison.costs import Costs, Tuning, Usage, assess_costs
 from tunelift.comparison.flips import Flips, find_flips
 from tunelift.comparison.records import Comparison
@@ -17,9 +18,10 @@ from tunelift.core.files import file_hash, read_json, write_json
 from tunelift.core.names import BASE, TUNED
 from tunelift.core.records import Sample
 from tunelift.core.store import RunStore
-from tunelift.data.tasks import Task
+from tunelift.data.tasks import Task, dump_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.calibration import Calibration, has_probabilities, measure_calibration
+from tunelift.evaluation.contamination.hint import MembershipHint
 from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.results import read_samples
@@ -39,6 +41,8 @@ class Evidence:
     Attributes:
         samples: The answers, by condition.
         comparison: The conditions and their contrasts.
+        overlap: Which test items stand in the training data, too, and the comparison without them.
+        membership: A hint whether the untuned model has seen the test items before, where it was asked for.
         seeds: Conditions that were repeated with other seeds of tuning.
         flips: Why items became right or wrong, for every contrast.
         probes: What other wordings, orders, texts and tasks changed.
@@ -51,6 +55,8 @@ class Evidence:
 
     samples: dict[str, list[Sample]]
     comparison: Comparison
+    overlap: TrainingOverlap
+    membership: MembershipHint | None
     seeds: tuple[SeedResult, ...]
     flips: tuple[Flips, ...]
     probes: list[ProbeResult]
@@ -71,6 +77,8 @@ def examine(store: RunStore, plan: Plan) -> Evidence:
     evidence = Evidence(
         samples=samples,
         comparison=comparison,
+        overlap=find_overlap(store, plan, samples),
+        membership=read_membership(store, plan),
         seeds=compare_seeds(samples, plan.recipe.repeats, baselines(plan), plan.metrics[0]),
         flips=find_flips(samples, comparison),
         probes=probes,
@@ -95,17 +103,41 @@ def condition_samples(store: RunStore, name: str) -> list[Sample]:
 
 def compare_conditions(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> Comparison:
     """Compare all conditions on their identical items."""
-    path, systems = store.folder / "comparison.json", kinds_of(plan.recipe)
-    asked = {name: condition for name, condition in plan.recipe.conditions.items() if name not in plan.recipe.repeats}
+    path, systems, planned = store.folder / "comparison.json", kinds_of(plan.recipe), contrasts_of(plan)
 
     def work() -> list[Path]:
-        planned = planned_contrasts(asked, systems)
         comparison = compare(samples, planned, plan.task.task, plan.recipe.seed, plan.metrics, systems)
         write_json(path, comparison.to_dict())
         return [path]
 
     store.stage("comparison", [__version__, samples_hashes(store, plan), systems, plan.recipe.seed], work)
     return Comparison.from_dict(read_json(path))
+
+
+def find_overlap(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> TrainingOverlap:
+    """Say which test items stand in the training data, too, and what the others alone show."""
+    path, systems, seed = store.folder / "contamination.json", kinds_of(plan.recipe), plan.recipe.seed
+    task, train = plan.task, plan.data.splits.train
+
+    def work() -> list[Path]:
+        planned, metrics = contrasts_of(plan), plan.metrics
+        write_json(
+            path, find_training_overlap(task, train, plan.items, samples, planned, seed, metrics, systems).to_dict()
+        )
+        return [path]
+
+    has_encoder = encoder_for(task, [*train, *plan.items]) is not None
+    data = [dump_task(task), plan.data.hash, samples_hashes(store, plan)]
+    store.stage("contamination", [__version__, data, has_encoder, systems, seed], work)
+    return TrainingOverlap.from_dict(read_json(path))
+
+
+def read_membership(store: RunStore, plan: Plan) -> MembershipHint | None:
+    """The hint whether the untuned model has seen the test items before, where the recipe asks for it."""
+    if not plan.recipe.evaluate.membership:
+        return None
+    (file,) = store.files("membership")
+    return MembershipHint.from_dict(read_json(file))
 
 
 def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> list[ProbeResult]:
@@ -209,6 +241,12 @@ def write_further(store: RunStore, plan: Plan, evidence: Evidence) -> None:
         return [path]
 
     store.stage("evidence", [__version__, content], work)
+
+
+def contrasts_of(plan: Plan) -> list[tuple[str, str]]:
+    """The planned contrasts; repetitions with other seeds have none of their own."""
+    asked = {name: condition for name, condition in plan.recipe.conditions.items() if name not in plan.recipe.repeats}
+    return planned_contrasts(asked, kinds_of(plan.recipe))
 
 
 def baselines(plan: Plan) -> list[str]:

@@ -19,9 +19,11 @@ from tunelift.core.recipe import Recipe, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, as_dict
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import refuse_errors
+from tunelift.data.contents import contents_of
 from tunelift.data.examples import draw_positions
 from tunelift.data.tasks import dump_task
 from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
+from tunelift.evaluation.contamination.hint import membership_hint
 from tunelift.evaluation.endpoints import endpoint_messages, evaluate_endpoint
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.heads import HeadSystem, evaluate_head, head_hash, tune_head_system
@@ -65,6 +67,8 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         announce(plan.probes)
         for name in conditions_of(recipe, *CLASSICAL):
             answer_classically(store, plan, name)
+        if recipe.evaluate.membership:
+            look_for_membership(store, plan)
         for endpoint in plan.endpoints:
             answer_elsewhere(store, plan, endpoint)
         for system in plan.models:
@@ -192,6 +196,26 @@ def probe(store: RunStore, plan: Plan, name: str, model: LanguageModel) -> None:
     ask_probes(store, plan.probes, plan.recipe, name, model, condition_results(store, name)["seconds_per_1000_answers"])
 
 
+def look_for_membership(store: RunStore, plan: Plan) -> None:
+    """Compare how familiar the untuned model is with the test items and with training items, which are of one source.
+
+    Raises:
+        UserError: There are no training items to compare with, or the model is an encoder-decoder.
+    """
+    path, train, base = store.folder / "membership.json", plan.data.splits.train, plan.own.base
+    references = [train[at] for at in draw_positions(len(train), len(plan.items), plan.recipe.seed)]
+
+    def work() -> list[Path]:
+        texts = [contents_of(plan.task, part) for part in (plan.items, references)]
+        grouped = [[item.group or item.id for item in part] for part in (plan.items, references)]
+        groups = grouped if plan.task.group_by else [None, None]
+        write_json(path, membership_hint(base, *texts, *groups).to_dict())
+        return [path]
+
+    compared = [item.id for item in references]
+    store.stage("membership", [*_asked(plan), base.fingerprint, str(base.model.dtype), compared], work)
+
+
 def tune(store: RunStore, system: LanguageSystem) -> None:
     """Tune a language model."""
     folder = system_folder(store, system)
@@ -254,6 +278,8 @@ def report(store: RunStore, plan: Plan, findings: list[Finding], evidence: Evide
         model=plan.recipe.model,
         folder=str(store.folder),
         comparison=evidence.comparison,
+        overlap=evidence.overlap,
+        membership=evidence.membership,
         seeds=evidence.seeds,
         flips=evidence.flips,
         probes=evidence.probes,

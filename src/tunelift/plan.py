@@ -16,6 +16,7 @@ from tunelift.evaluation.heads import HeadSystem, head_system
 from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.parsing.answers import check_references, check_scoring
+from tunelift.evaluation.robustness.checks import check_injections
 from tunelift.models.endpoint import Endpoint, check_endpoint
 from tunelift.models.load import LanguageModel, load_model
 from tunelift.probes.plan import plan_probes
@@ -242,6 +243,7 @@ def find_faults(plan: Plan) -> list[Finding]:
     splits = replace(plan.data.splits, test=plan.items)
     examples = [*splits.train, *splits.validation, *splits.test]
     found = [*plan.data.findings, *plan.probe_findings, *check_examples(splits, plan.task)]
+    found += check_injections(plan.task, examples)
     found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
     for system in plan.models:
         training = system.training + system.validation if system.tuned or not system.name else []

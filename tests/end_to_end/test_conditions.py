@@ -33,7 +33,11 @@ def prepared(project: Callable[..., Path], tmp_path: Path) -> Callable[..., Path
 
 def test_seeds_models_and_the_best_prompt(prepared: Callable[..., Path], tmp_path: Path, tiny_folder: Path) -> None:
     conditions = {"nearest": {}, "zero-shot": {}, "best-prompt": {"wordings": 1, "shots": 2}, "tuned": {}}
-    settings = {"evaluate": {"temperature": True}, "prices": {"per_hour": 2.0}, "models": [str(tiny_folder)]}
+    settings = {
+        "evaluate": {"temperature": True, "membership": True},
+        "prices": {"per_hour": 2.0},
+        "models": [str(tiny_folder)],
+    }
     recipe = prepared(conditions=conditions, **settings)
     report = run(load_recipe(recipe), tmp_path / "run")
     names = {score.name: score for score in report.comparison.conditions}
@@ -68,6 +72,11 @@ def test_seeds_models_and_the_best_prompt(prepared: Callable[..., Path], tmp_pat
 
     assert report.temperature is not None
     assert report.temperature.temperature > 0
+    assert report.membership is not None
+    assert "hint" in report.membership.sentence
+    assert report.overlap is not None
+    assert report.overlap.items == report.comparison.items
+
     assert report.costs is not None
     costs = {cost.condition: cost.per_1000 for cost in report.costs.conditions}
     assert costs["tuned"].money == pytest.approx(2.0 * costs["tuned"].seconds / 3600)

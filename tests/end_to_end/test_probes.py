@@ -13,6 +13,7 @@ from tunelift.api import run
 from tunelift.core.files import read_json
 from tunelift.core.recipe import load_recipe
 from tunelift.core.store import read_store
+from tunelift.evaluation.results import read_samples
 from tunelift.probes.records import ProbeResult
 from tunelift.report.record import RunReport
 
@@ -21,7 +22,7 @@ EVALUATE: dict[str, Any] = {
     "orders": 2,
     "held_out": ["other.yaml"],
     "general": {"suites": ["builtin/general-en"], "margin": 0.05},
-    "robustness": {"perturbations": ["typos", "case"]},
+    "robustness": {"perturbations": ["typos", "case"], "attack": 4},
     "probe_limit": 6,
 }
 LABELLED = """
@@ -55,7 +56,7 @@ def test_every_probe_is_asked_of_the_untuned_and_the_tuned_model(
 ) -> None:
     report = probed()
     found = {probe.name: probe for probe in report.probes}
-    names = {"wordings", "label-wordings", "orders", "demonstrations", "robustness", "held-out", "general"}
+    names = {"wordings", "label-wordings", "orders", "demonstrations", "robustness", "attack", "held-out", "general"}
     assert set(found) == names
     assert [way.name for way in found["robustness"].variations] == ["typos", "case", "injection"]
     assert [score.name for score in found["wordings"].variations[0].comparison.conditions] == ["zero-shot", "tuned"]
@@ -79,6 +80,21 @@ def test_the_plain_scores_are_those_of_the_same_items(probed: Callable[[], RunRe
         assert spread.worst_score == min(scores)
         assert spread.every is not None
         assert spread.every <= spread.worst_score
+
+
+def test_an_attack_never_raises_a_score(probed: Callable[[], RunReport], tmp_path: Path) -> None:
+    report = probed()
+    attacks = next(probe for probe in report.probes if probe.name == "attack").attacks
+    assert set(attacks) == {"zero-shot", "tuned"}
+    for name, result in attacks.items():
+        assert (result.items, result.budget) == (6, 4)
+        assert result.under_attack <= result.right
+        assert result.under_attack == pytest.approx(result.right * (1 - result.success))
+        files = read_store(tmp_path / "run").files(f"probes/attack/attack/{name}")
+        (samples,) = (read_samples(file) for file in files if file.suffix == ".jsonl")
+        plain = {sample.example_id: sample for sample in report.samples[name]}
+        assert any(sample.doc["text"] != plain[sample.example_id].doc["text"] for sample in samples)
+        assert all(sample.target == plain[sample.example_id].target for sample in samples)
 
 
 def test_what_is_said_stands_in_every_form_of_the_report(probed: Callable[[], RunReport], tmp_path: Path) -> None:

@@ -15,15 +15,15 @@ from tunelift.data.contents import contents_of, questions_of
 from tunelift.data.formats import place
 from tunelift.data.splits import NEAR
 from tunelift.data.tasks import Task
-from tunelift.evaluation.contamination.overlap import KINDS, Embed, Kind, Overlap, Thresholds, find_overlaps
+from tunelift.evaluation.contamination.overlap import KINDS, Embed, Kind, Overlap, find_overlaps
 from tunelift.evaluation.metrics.metric import Metric
 
 # Close embeddings are often a common subject; such items are shown, but neither counted nor taken out.
 PARAPHRASE: Kind = "paraphrase"
 FEWEST_CLEAN = 10
-# Characters of questions that are embedded, which takes a core of a CPU about 20 seconds; no more than this many count
+# Characters of questions that are embedded, which takes a core of a CPU about ten seconds; no more than this many count
 # of each, since the encoder reads no more.
-MOST_EMBEDDED, LONGEST_EMBEDDED = 250_000, 1000
+MOST_EMBEDDED, LONGEST_EMBEDDED = 100_000, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class TrainingOverlap:
         items: Number of test items.
         rows: Number of training rows.
         pairs: The test items that were found, the most certain first.
-        with_paraphrases: Whether paraphrases were looked for.
+        looked_for: The kinds that were looked for.
         clean: The conditions on the items without overlap; None where no item overlaps, or fewer than ten would be
             left.
     """
@@ -63,7 +63,7 @@ class TrainingOverlap:
     items: int
     rows: int
     pairs: tuple[OverlapPair, ...]
-    with_paraphrases: bool
+    looked_for: tuple[Kind, ...]
     clean: Comparison | None
 
     @property
@@ -87,7 +87,7 @@ class TrainingOverlap:
         """The result that `to_dict` wrote."""
         pairs = tuple(OverlapPair(**pair) for pair in data["pairs"])
         clean = Comparison.from_dict(data["clean"]) if data["clean"] else None
-        return cls(**{**data, "pairs": pairs, "clean": clean})
+        return cls(**{**data, "pairs": pairs, "looked_for": tuple(data["looked_for"]), "clean": clean})
 
 
 def find_training_overlap(
@@ -113,7 +113,8 @@ def find_training_overlap(
         systems: What answered, by name of the condition.
     """
     embed = encoder_for(task, [*training, *items])
-    pairs = find_pairs(task, training, items, embed)
+    looked_for = KINDS[:1] if alike_by_design(task) else tuple(kind for kind in KINDS if embed or kind != PARAPHRASE)
+    pairs = [pair for pair in find_pairs(task, training, items, embed) if pair.kind in looked_for]
     gone = {pair.item for pair in pairs if pair.kind != PARAPHRASE}
     clean = None
     if gone and len(items) - len(gone) >= FEWEST_CLEAN:
@@ -122,7 +123,7 @@ def find_training_overlap(
             for name, samples in samples_by_condition.items()
         }
         clean = compare(left, planned, task.task, seed, metrics, systems)
-    return TrainingOverlap(len(items), len(training), tuple(pairs), embed is not None, clean)
+    return TrainingOverlap(len(items), len(training), tuple(pairs), looked_for, clean)
 
 
 def find_pairs(
@@ -142,11 +143,11 @@ def find_pairs(
         The most certain first, then the most similar.
     """
     everything, rows = [*training, *items], len(training)
-    sources, thresholds = [example.source for example in training], thresholds_of(task)
+    sources = [example.source for example in training]
     questions, contents = questions_of(task, everything), contents_of(task, everything)
-    found = [find_overlaps(questions[:rows], sources, questions[rows:], embed, thresholds).overlaps]
+    found = [find_overlaps(questions[:rows], sources, questions[rows:], embed).overlaps]
     if contents != questions:
-        found.append(find_overlaps(contents[:rows], sources, contents[rows:], None, thresholds).overlaps)
+        found.append(find_overlaps(contents[:rows], sources, contents[rows:]).overlaps)
     best = [min(filter(None, ways), key=_rank, default=None) for ways in zip(*found, strict=True)]
     pairs = [(item, overlap) for item, overlap in zip(items, best, strict=True) if overlap]
     pairs.sort(key=lambda pair: _rank(pair[1]))
@@ -168,23 +169,23 @@ def _rank(overlap: Overlap) -> tuple[int, float]:
     return KINDS.index(overlap.kind), -overlap.similarity
 
 
-def thresholds_of(task: Task) -> Thresholds:
-    """From which similarity on an item counts as found; a task whose rows are alike by design says so (`split`)."""
-    usual = Thresholds()
-    alike = task.split.similarity if task.split else NEAR
-    return Thresholds(max(usual.near, alike), max(usual.ngrams, alike), usual.cosine)
+def alike_by_design(task: Task) -> bool:
+    """Whether a task says that its rows are made from patterns: then nothing but copies means anything.
+
+    What such rows have in common counts as set phrases, and the few words that are left are alike by chance.
+    """
+    return task.split is not None and task.split.similarity > NEAR
 
 
 def encoder_for(task: Task, examples: Sequence[Example]) -> Embed | None:
     """What embeds the texts of a task: the bundled encoder, where it knows their language and they are not too many.
 
-    None where the rows of the task are alike by design, since their embeddings are, too; and where the package of the
-    encoder is not installed.
+    None, too, where its package is not installed, and where the rows of the task are alike by design.
     """
     from tunelift.models.bundled import part_files
     from tunelift.models.embedder import NAME, embed_texts
 
-    if task.language != "en" or thresholds_of(task).near > NEAR:
+    if task.language != "en" or alike_by_design(task):
         return None
     if sum(min(len(text), LONGEST_EMBEDDED) for text in questions_of(task, examples)) > MOST_EMBEDDED:
         return None

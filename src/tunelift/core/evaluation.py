@@ -29,11 +29,13 @@ class Robustness(Strict):
     Attributes:
         perturbations: Their names, or all that keep the right answer.
         strength: Share of the words (or characters, marks, sentences) that are changed.
+        attack: Texts that are tried for every item, to find the one on which each model does worst; 0: no search.
         injections: Instructions are hidden in the texts, too.
     """
 
     perturbations: Annotated[list[str], Field(min_length=1)] | Literal["all"] = "all"
     strength: float = Field(0.2, gt=0, le=1)
+    attack: int = Field(0, ge=0, le=10_000)
     injections: bool = True
 
 
@@ -51,6 +53,9 @@ class Evaluate(Strict):
         robustness: Damaged texts; `on` for all of them.
         temperature: The tuned model is asked the validation split, too, and the temperature that corrects its
             probabilities is fitted there.
+        safety: People are exchanged in the items, and sentence pairs and requests of this package are asked, to see
+            what tuning does to bias, refusals and toxicity.
+        membership: A hint is computed whether the untuned model has seen the test items before (Min-K%++).
         probe_limit: At most so many items for each of these questions, a seeded random subset.
     """
 
@@ -61,6 +66,8 @@ class Evaluate(Strict):
     general: General | None = None
     robustness: Robustness | None = None
     temperature: bool = False
+    safety: bool = False
+    membership: bool = False
     probe_limit: Count = 100
 
     @field_validator("robustness", "general", mode="before")

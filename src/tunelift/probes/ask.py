@@ -17,6 +17,7 @@ from tunelift.data.tasks import dump_task
 from tunelift.evaluation.evaluate import evaluate_model
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.models.load import LanguageModel
+from tunelift.probes.attack import attacked_items
 from tunelift.probes.variation import Probe, Variation, variation_prompts
 from tunelift.prompts.build import PromptStyle
 
@@ -69,10 +70,15 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
     stage = stage_name(probe, variation, name)
 
     def work() -> list[Path]:
-        prompts = variation_prompts(style, prompting, variation, recipe.seed)
-        positions = range(len(variation.items))
+        asked = variation
+        if variation.attack:
+            items, pool, seed = variation.items, variation.pool, recipe.seed
+            found = attacked_items(model, task, prompting, items, pool, variation.attack, seed)
+            asked = replace(variation, items=found)
+        prompts = variation_prompts(style, prompting, asked, recipe.seed)
+        positions = range(len(asked.items))
         allowed = recipe.evaluate.allow_execution
-        evaluation = evaluate_model(model, style, variation.items, positions, prompts, name, allowed)
+        evaluation = evaluate_model(model, style, asked.items, positions, prompts, name, allowed)
         folder = store.folder / stage
         for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
             file.unlink()
@@ -80,7 +86,8 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
 
     items = [[item.id, item.fields, item.target, item.choices] for item in variation.items]
     pool = [example.id for example in variation.pool] if prompting.shots else []
-    asked: list[Any] = [dump_task(task), content_hash(items), pool, prompting.model_dump(), variation.order]
+    search = variation.attack and variation.attack.model_dump()
+    asked: list[Any] = [dump_task(task), content_hash(items), pool, prompting.model_dump(), variation.order, search]
     computed = [model.fingerprint, str(model.model.dtype), model.tokenizer.chat_template]
     store.stage(stage, [__version__, asked, computed, recipe.seed, recipe.evaluate.allow_execution], work)
 

@@ -15,8 +15,9 @@ from tunelift.evaluation.evaluate import clusters_of, data_of, per_item, score_o
 from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.robustness.injection import follows
 from tunelift.evaluation.robustness.summary import injection_success, rate, worst_case
+from tunelift.probes.attack import AttackResult, attack_result
 from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
-from tunelift.probes.variation import Probe, Variation
+from tunelift.probes.variation import ATTACK, Probe, Variation
 from tunelift.statistics.equivalence import non_inferiority
 from tunelift.statistics.intervals import standard_error
 from tunelift.statistics.meta import random_effects
@@ -48,6 +49,8 @@ def compare_probe(
         seed: Seed of tests that draw at random.
     """
     asked = {name: [samples[at] for at in probe.positions] for name, samples in plain.items()}
+    if probe.name == ATTACK:
+        return ProbeResult(probe.name, (), attacks=_attacks(probe.variations[0], answers, asked, metrics))
     changes = _changes(probe, answers, asked, metrics, seed) if probe.same_items else {}
     variations = tuple(
         VariationResult(
@@ -67,6 +70,18 @@ def compare_probe(
         retentions=_retentions(probe.margin, variations, answers, seed) if probe.margin else (),
         overall=() if probe.same_items or probe.margin else _overall(variations, answers),
     )
+
+
+def _attacks(
+    way: Variation, answers: Mapping[str, Answers], asked: Answers, metrics: Metrics
+) -> dict[str, AttackResult]:
+    """By condition; a score that is not right or wrong for every item knows no success."""
+    metric, budget = metrics(way.task)[0], way.attack.attack if way.attack else 0
+    return {
+        name: attack_result(name, before, answers[way.name][name], metric.name, budget)
+        for name, before in asked.items()
+        if metric.is_mean and all(sample.metrics[metric.name] in (0, 1) for sample in before)
+    }
 
 
 def _comparison(

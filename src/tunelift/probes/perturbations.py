@@ -39,7 +39,7 @@ def perturbed(
     table = [entry for entry in perturbations_of(task.language, names) if entry.keeps_label]
     if task.answer_kind in PLACED_ANSWERS:
         return []
-    shown = _text_fields(task, items)
+    shown = text_fields(task, items)
     found = []
     for entry in table:
         changed = [_changed(item, shown, _perturb(entry, settings.strength, seed, item, task)) for item in items]
@@ -52,9 +52,9 @@ def perturbed(
 
 def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed: int) -> list[Variation]:
     """The items with an instruction hidden at the end of their text: to give a wrong choice, or to say a marker."""
-    if task.answer_kind in PLACED_ANSWERS or not _text_fields(task, items):
+    if task.answer_kind in PLACED_ANSWERS or not text_fields(task, items):
         return []
-    shown = _text_fields(task, items)
+    shown = text_fields(task, items)
     templates = injections_of(task.language)
     changed, demanded = [], {}
     for item in items:
@@ -70,18 +70,22 @@ def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed
     return [Variation("injection", description, task, changed, list(pool), demanded=demanded)]
 
 
-def _text_fields(task: Task, items: Sequence[Example]) -> list[str]:
+def text_fields(task: Task, items: Sequence[Example]) -> list[str]:
     """The fields with text that the question shows."""
     used = [task.doc_to_text] if any(task.doc_to_text in item.fields for item in items) else None
     names = sorted(used or used_fields(task.doc_to_text, "doc_to_text"))
     return [name for name in names if any(isinstance(item.fields.get(name), str) for item in items)]
 
 
-def _perturb(entry: Perturbation, strength: float, seed: int, item: Example, task: Task) -> Callable[[str], str]:
-    protected = [text for text in (*(item.choices or ()), *task.wording.values(), item.target, *item.others) if text]
+def protected_texts(task: Task, item: Example) -> list[str]:
+    """What has to survive in the texts of an item: choices, names of classes, right answers."""
+    texts = (*(item.choices or ()), *task.wording.values(), item.target, *item.others)
+    return list(dict.fromkeys(filter(None, texts)))
 
+
+def _perturb(entry: Perturbation, strength: float, seed: int, item: Example, task: Task) -> Callable[[str], str]:
     def perturb(text: str) -> str:
-        return perturb_item(item.id, text, entry, strength, seed, protected)
+        return perturb_item(item.id, text, entry, strength, seed, protected_texts(task, item))
 
     return perturb
 

@@ -10,10 +10,12 @@ from tunelift.core.recipe import Recipe
 from tunelift.core.records import Example, Finding, Splits
 from tunelift.data.examples import draw_positions
 from tunelift.data.tasks import ROLLING, Task
+from tunelift.probes.attack import can_be_attacked
 from tunelift.probes.orders import choice_orders, demonstration_orders
 from tunelift.probes.perturbations import injected, perturbed
+from tunelift.probes.safety import safety_probes
 from tunelift.probes.tasks import other_tasks
-from tunelift.probes.variation import TEMPERATURE, Probe, ProbeName, Variation
+from tunelift.probes.variation import ATTACK, TEMPERATURE, Probe, ProbeName, Variation
 from tunelift.probes.wordings import other_labels, other_wordings
 
 UNCHANGED = "the task leaves nothing to change in this way"
@@ -47,6 +49,9 @@ def plan_probes(
     if settings.robustness:
         ways["robustness"] = perturbed(task, asked, pool, settings.robustness, seed)
         ways["robustness"] += injected(task, asked, pool, seed) if settings.robustness.injections else []
+        if settings.robustness.attack and can_be_attacked(task, asked):
+            described = f"the worst of at most {settings.robustness.attack} texts for each item"
+            ways[ATTACK] = [Variation("attack", described, task, asked, pool, attack=settings.robustness)]
     if task.output_type == ROLLING:
         ways = {name: [] for name in ways}
     conditions = probed_conditions(recipe)
@@ -72,6 +77,9 @@ def plan_probes(
     elif settings.temperature:
         message = "no temperature can be fitted without choices and a validation split"
         findings.append(Finding("probe-impossible", "info", message, 0, UNCHANGED))
+    if settings.safety:
+        further, noticed = safety_probes(task, items, pool, conditions[False], settings.probe_limit, seed)
+        probes, findings = probes + further, findings + noticed
     return [probe for probe in probes if probe.conditions], findings
 
 

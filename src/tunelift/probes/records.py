@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tunelift.comparison.records import Comparison, paired_result_of, rounded
+from tunelift.probes.attack import AttackResult, attack_from_dict
 from tunelift.statistics.equivalence import MarginTest
 from tunelift.statistics.intervals import Interval
 from tunelift.statistics.paired import PairedResult
@@ -130,6 +131,7 @@ class ProbeResult:
         obedience: By condition, where instructions were hidden.
         retentions: By metric, where a margin was set.
         overall: By metric, where several tasks have it.
+        attacks: By condition, where texts were searched on which its model does worst.
     """
 
     name: str
@@ -138,6 +140,7 @@ class ProbeResult:
     obedience: dict[str, Obedience] = field(default_factory=dict)
     retentions: tuple[Retention, ...] = ()
     overall: tuple[Overall, ...] = ()
+    attacks: dict[str, AttackResult] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, numbers with 10 significant digits."""
@@ -157,6 +160,7 @@ class ProbeResult:
                 for entry in data["retentions"]
             ),
             overall=tuple(_with_interval(Overall, entry) for entry in data["overall"]),
+            attacks={name: attack_from_dict(entry) for name, entry in data["attacks"].items()},
         )
 
 

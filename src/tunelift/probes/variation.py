@@ -6,20 +6,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tunelift.core.evaluation import Robustness
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.core.seeds import generator
 from tunelift.data.formats import Row
 from tunelift.data.reader import make_reader
-from tunelift.data.tasks import Task
-from tunelift.prompts.build import PromptStyle, build_prompts, choose_demonstrations
+from tunelift.data.tasks import ROLLING, Task
+from tunelift.prompts.build import PromptStyle, build_prompts, choose_demonstrations, text_prompts
 
 # The probes, by the name of their directory in a run.
 ProbeName = Literal[
-    "wordings", "label-wordings", "orders", "demonstrations", "robustness", "held-out", "general", "temperature"
+    "wordings",
+    "label-wordings",
+    "orders",
+    "demonstrations",
+    "robustness",
+    "attack",
+    "held-out",
+    "general",
+    "temperature",
+    "swaps",
+    "preferences",
+    "requests",
 ]
-# The one whose answers are fitted to, and not compared.
+# The one whose answers are fitted to, and those that say what tuning does to bias and safety: they are not compared.
 TEMPERATURE: ProbeName = "temperature"
+# The one whose texts are searched for each model, so that models are asked different ones.
+ATTACK: ProbeName = "attack"
+SAFETY: tuple[ProbeName, ...] = ("swaps", "preferences", "requests")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +48,7 @@ class Variation:
         items: The items.
         pool: The examples that may be shown as demonstrations.
         order: Number of another order of the demonstrations; 0 is that of the run.
+        attack: How the texts are searched on which a model does worst; None where the items are asked as they are.
         demanded: What an instruction hidden in the item asks for, by id of the item; empty where none is hidden.
     """
 
@@ -42,6 +58,7 @@ class Variation:
     items: list[Example]
     pool: list[Example]
     order: int = 0
+    attack: Robustness | None = None
     demanded: dict[str, tuple[str, str]] | None = None
 
 
@@ -81,6 +98,8 @@ def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Varia
         seed: Of the run.
     """
     style = replace(style, task=variation.task)
+    if variation.task.output_type == ROLLING:
+        return [replace(prompt, template=variation.name) for prompt in text_prompts(style, variation.items)]
     shown = choose_demonstrations(variation.task, prompting, variation.items, variation.pool, seed)
     if variation.order:
         shuffle = generator(seed, "order of demonstrations", variation.order)

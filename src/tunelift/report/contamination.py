@@ -44,7 +44,7 @@ def contamination_sections(
 
 def _overlap_section(overlap: TrainingOverlap) -> Section:
     found = [_found(overlap)] if overlap.overlapping else []
-    none = f"None of {counted(overlap.items, 'test item')} was found in {counted(overlap.rows, 'training row')}."
+    none = f"None of the {counted(overlap.items, 'test item')} was found in {counted(overlap.rows, 'training row')}."
     sentences = [*(found or [none]), *_paraphrases(overlap)]
     if overlap.overlapping and overlap.clean is None:
         left = counted(overlap.items - len(overlap.overlapping), "item")
@@ -70,7 +70,9 @@ def _found(overlap: TrainingOverlap) -> str:
 
 
 def _paraphrases(overlap: TrainingOverlap) -> list[str]:
-    if not overlap.with_paraphrases:
+    if overlap.looked_for == ("exact",):
+        return ["Only copies were looked for, since the task says that its rows are alike by design."]
+    if PARAPHRASE not in overlap.looked_for:
         return ["Paraphrases were not looked for."]
     number = overlap.counts[PARAPHRASE]
     if not number:

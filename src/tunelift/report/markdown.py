@@ -17,6 +17,7 @@ from tunelift.report.wording import (
     interval_text,
     items_text,
     label,
+    listed,
     metric_name,
     notes,
     number_text,
@@ -274,11 +275,17 @@ def _facts(facts: dict[str, object]) -> str:
 
 def _limits(report: RunReport) -> str:
     diagnosis = report.diagnosis
-    lines = [f"- Measured on {items_text(report.comparison)} of this one task; nothing is known about other tasks."]
+    probes = {probe.name for probe in report.probes}
+    others = "" if probes & {"held-out", "general"} else "; nothing is known about other tasks"
+    lines = [f"- Measured on {items_text(report.comparison)} of this one task{others}."]
     if diagnosis and diagnosis.wrong:
         lines.append(f"- {len(diagnosis.wrong):,} of {diagnosis.items:,} test items are answered wrongly.")
         lines += [f"  - {cell.count:,} {text(confusion_name(cell))}" for cell in diagnosis.confusions[:3]]
-    lines.append("- What the base model forgot, robustness, bias and safety were not measured.")
+    asked = {"what the base model forgot": "general" in probes, "robustness": "robustness" in probes}
+    lacking = [name for name, was_asked in asked.items() if not was_asked] + ["bias", "safety"]
+    if lacking:
+        said = f"{listed(lacking)} {'was' if len(lacking) == 1 else 'were'} not measured"
+        lines.append(f"- {said[0].upper()}{said[1:]}.")
     return "\n".join(lines)
 
 

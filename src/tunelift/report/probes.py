@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunelift.probes.attack import AttackResult
 from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
 from tunelift.report.section import Section
 from tunelift.report.wording import LEVEL, NONE, interval_text, label, p_text, percent, points
@@ -12,6 +13,7 @@ TITLES = {
     "orders": ("Other orders of the choices", "The choices listed in another order"),
     "demonstrations": ("Other orders of the demonstrations", "The same demonstrations in another order"),
     "robustness": ("Damaged texts", "The same items with their texts changed; the right answer stays"),
+    "attack": ("Under attack", "The worst text that a search finds for each item and model; the right answer stays"),
     "held-out": ("Tasks that were not tuned on", "What tuning did to other tasks"),
     "general": ("What should not be forgotten", "What tuning did to general abilities"),
 }
@@ -19,7 +21,44 @@ TITLES = {
 
 def probe_sections(probes: list[ProbeResult]) -> list[Section]:
     """The sections of the report, one for each probe."""
-    return [_section(probe) for probe in probes if probe.variations]
+    return [
+        _attack_section(probe) if probe.attacks else _section(probe)
+        for probe in probes
+        if probe.variations or probe.attacks
+    ]
+
+
+def _attack_section(probe: ProbeResult) -> Section:
+    title, question = TITLES[probe.name]
+    sentences = [_attacked(result) for result in probe.attacks.values()]
+    rows = [
+        [
+            result.condition,
+            percent(result.right),
+            percent(result.under_attack),
+            interval_text(result.interval),
+            percent(result.success),
+            interval_text(result.success_interval),
+            f"{result.budget:,}",
+        ]
+        for result in probe.attacks.values()
+    ]
+    heading = [
+        "condition",
+        "right",
+        "right under attack",
+        "95 % interval",
+        "made wrong",
+        "95 % interval",
+        "texts tried",
+    ]
+    return Section(f"probe-{probe.name}", title, question, sentences, heading, rows, summary=sentences)
+
+
+def _attacked(result: AttackResult) -> str:
+    fallen = f"{percent(result.right)} % right as the items stand, {percent(result.under_attack)} % under attack"
+    limits = f" (95 % interval {interval_text(result.success_interval)})" if result.success_interval else ""
+    return f"{result.condition}: {fallen}; {percent(result.success)} % of its right answers were made wrong{limits}."
 
 
 def _section(probe: ProbeResult) -> Section:

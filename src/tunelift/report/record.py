@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tunelift.comparison.contamination import TrainingOverlap
 from tunelift.comparison.costs import Costs
 from tunelift.comparison.flips import Flips
 from tunelift.comparison.records import Comparison, ConditionScore, Contrast
@@ -12,6 +13,7 @@ from tunelift.comparison.seeds import SeedResult
 from tunelift.core.records import Finding, Sample
 from tunelift.diagnosis.records import Diagnosis
 from tunelift.evaluation.calibration import Calibration
+from tunelift.evaluation.contamination.hint import MembershipHint
 from tunelift.evaluation.temperature import TemperatureCheck
 from tunelift.probes.records import ProbeResult
 from tunelift.probes.search import PromptSearch
@@ -38,6 +40,8 @@ class RunReport:
         sources: Where items come from, ``file:row`` by id, as far as it is known.
         seeds: Conditions that were repeated with other seeds of tuning.
         searches: What was tried to find the best prompt.
+        overlap: Which test items stand in the training data, too.
+        membership: A hint whether the untuned model has seen them before; None where that was not asked for.
         flips: Why items became right or wrong, for every contrast.
         calibrations: How far probabilities can be believed, by condition that has such.
         temperature: What correcting those of the tuned model is worth; None where that was not asked for.
@@ -59,6 +63,8 @@ class RunReport:
     sources: dict[str, str] = field(default_factory=dict)
     seeds: tuple[SeedResult, ...] = ()
     searches: list[PromptSearch] = field(default_factory=list)
+    overlap: TrainingOverlap | None = None
+    membership: MembershipHint | None = None
     flips: tuple[Flips, ...] = ()
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     temperature: TemperatureCheck | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tunelift.report.calibration import calibration_sections
+from tunelift.report.contamination import contamination_sections
 from tunelift.report.costs import cost_sections
 from tunelift.report.flips import flip_sections
 from tunelift.report.probes import probe_sections
@@ -17,6 +18,7 @@ def report_sections(report: RunReport) -> list[Section]:
     return [
         *seed_sections(report.seeds, report.comparison),
         *search_sections(report.searches),
+        *contamination_sections(report.overlap, report.comparison, report.membership),
         *flip_sections(report.flips),
         *probe_sections(report.probes),
         *calibration_sections(report.calibrations, report.temperature, report.studied.name),

@@ -185,9 +185,21 @@ def test_any_text_is_read(parts: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["I see, ", "as an AI, ", "as an ", "sorry, ", "很抱歉", "作为AI,", "I understand ", "It is illegal or "]
+    "part",
+    [
+        "I see, ",
+        "as an AI, ",
+        "as an ",
+        "sorry, ",
+        "很抱歉",
+        "作为AI,",
+        "I understand ",
+        "It is illegal or ",
+        "作为AI,我很抱歉,",
+        "as an AI, i ",
+    ],
 )
 def test_no_output_takes_long(part: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert not refuses(part * 200)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

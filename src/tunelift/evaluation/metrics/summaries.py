@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from tunelift.core.cache import cache_folder
+from tunelift.core.chinese import word_splitter
 from tunelift.core.errors import UserError
 from tunelift.evaluation.metrics.diversity import grams_of
 from tunelift.evaluation.metrics.metric import Metric, Outcome, mean_metric
@@ -172,17 +171,7 @@ def _stemmer() -> Callable[[str], str]:
 
 
 def _jieba_words() -> Callable[[str], list[str]]:
-    try:
-        import jieba
-    except ImportError as error:
-        raise UserError(
-            "rouge", "words: jieba needs jieba, which is not installed", "run: pip install jieba"
-        ) from error
-    jieba.setLogLevel(logging.ERROR)
-    splitter = jieba.Tokenizer()
-    # It keeps its dictionary in a file that it trusts, by default in a folder where anybody can write.
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    splitter.tmp_dir = str(cache_folder())
+    splitter = word_splitter("rouge")
 
     def words(text: str) -> list[str]:
         folded = unicodedata.normalize("NFKC", text).casefold()

@@ -29,7 +29,8 @@ _MACHINE = (
     r"(?:as (?:an? )?(?:(?:[\w-]+,? ){0,4}?(?:(?:ai|artificial intelligence)(?: language)?"
     r"(?: model| assistant| system| chatbot| program)?|language model|chatbot)"
     r"|(?:helpful|harmless|responsible|virtual|digital) assistant)"
-    r"(?=,| i | created| developed| trained| designed)[^.!?]{0,60}?[, ] ?)"
+    r"(?=,| i | created| developed| trained| designed)[^.!?]{0,60}?[, ] ?"
+    r"(?=(?:i|unfortunately|regrettably|sorry|it|that|this)\b))"
 )
 _OPENING = (
     rf"(?:{_SORRY}|{_MACHINE}|(?:oh|hello|hi|no|well|okay|ok|hmm)[,.!]? "

@@ -79,6 +79,15 @@ PATTERNS: dict[str, Sequence[str]] = {
         r"(?:^|\n|\s)#{2,4}\s*(?:system|instruction|end of task|任务结束|指令)\b",
     ),
 }
+# No pattern matches a lower-case text that has none of these; most texts have none, and to look for them is quick.
+SIGNS = (
+    *("instruction", "prompt", "rules", "directi", "command", "guideline", "guardrail"),
+    *("ignore", "disregard", "forget", "override", "overrule", "bypass", "discard", "neglect", "from now on"),
+    *("you are now", "you are no longer", "if you are", "pretend", "act as", " mode", "note to", "note for"),
+    *("system", "note from", "the only ", "<|", "inst]", "sys>>", "_of_turn>", "##"),
+    *("以上", "上面", "上述", "之前", "前面", "先前", "此前", "前文", "原来", "原有", "原先"),
+    *("指令", "指示", "提示", "设定", "任务", "从现在", "如果你是", "你现在", "系统", "开发者", "唯一"),
+)
 # The name of a group tells the kind.
 DETECTOR = re.compile(
     "|".join(f"(?P<{kind}>{'|'.join(patterns)})" for kind, patterns in PATTERNS.items()), re.IGNORECASE
@@ -100,9 +109,10 @@ class Found:
 
 def find_injections(text: str) -> list[Found]:
     """The injections in a text, also where full-width, invisible or look-alike characters disguise them."""
-    return [
-        Found(str(found.lastgroup), " ".join(found[0].split())[:LONGEST]) for found in DETECTOR.finditer(_plain(text))
-    ]
+    plain = _plain(text)
+    if not any(map(plain.lower().__contains__, SIGNS)):
+        return []
+    return [Found(str(found.lastgroup), " ".join(found[0].split())[:LONGEST]) for found in DETECTOR.finditer(plain)]
 
 
 def scan(texts: Iterable[str]) -> dict[int, list[Found]]:
@@ -113,13 +123,15 @@ def scan(texts: Iterable[str]) -> dict[int, list[Found]]:
 
 def _plain(text: str) -> str:
     """Without disguise: half width, Latin for Cyrillic look-alikes, nothing invisible, single spaces."""
-    folded = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_latin())
+    folded = text
+    if not text.isascii():
+        folded = INVISIBLE.sub("", unicodedata.normalize("NFKC", text)).translate(_latin())
     return re.sub(" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", folded))
 
 
 @cache
 def _latin() -> dict[int, str]:
-    """The letters that look like Latin ones."""
-    return {
+    """The letters that look like Latin ones; the Turkish ones count as i, which patterns take them for, too."""
+    return {ord("ı"): "i", ord("İ"): "I"} | {
         ord(other): letter for letter, *others in read_table("lookalikes.en") for other in others if not other.isascii()
     }

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable
-from functools import cache
-from typing import Any
 
-from tunelift.core.cache import cache_folder
-from tunelift.core.errors import UserError
+from tunelift.core.chinese import word_splitter
 from tunelift.evaluation.robustness.edits import FIXED, HAN, Span
 
 ENGLISH_WORD = re.compile(r"(?<!\w)[A-Za-z]+(?:['’][A-Za-z]+)*(?!\w)")
@@ -36,7 +32,7 @@ def chinese_words(text: str) -> list[Span]:
     Raises:
         UserError: jieba is not installed.
     """
-    spans = [(start, end) for _, start, end in _splitter().tokenize(text)]
+    spans = [(start, end) for _, start, end in word_splitter("robustness").tokenize(text)]
     return [(start, end) for start, end in spans if all(map(CHINESE_SIGN.match, text[start:end]))]
 
 
@@ -66,19 +62,3 @@ def sentences(text: str, language: str, whole: Iterable[Span] = ()) -> list[Span
         if part.strip():
             found.append((start + len(part) - len(part.lstrip()), start + len(part.rstrip())))
     return found
-
-
-@cache
-def _splitter() -> Any:
-    try:
-        import jieba
-    except ImportError as error:
-        raise UserError(
-            "robustness", "Chinese words need jieba, which is not installed", "run: pip install jieba"
-        ) from error
-    jieba.setLogLevel(logging.ERROR)
-    splitter = jieba.Tokenizer()
-    # It keeps its dictionary in a file that it trusts, by default in a folder where anybody can write.
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    splitter.tmp_dir = str(cache_folder())
-    return splitter

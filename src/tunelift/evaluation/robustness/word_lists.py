@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from tunelift.evaluation.tables import read_rows
+
 FOLDER = Path(__file__).with_name("data")
 
 
-@cache
 def read_table(name: str) -> tuple[tuple[str, ...], ...]:
     """The rows of a table.
 
     Args:
-        name: Its file without the ending: fields between tabs, ``#`` before comments.
+        name: Its file without the ending.
     """
-    lines = (FOLDER / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    return tuple(tuple(line.split("\t")) for line in lines if line and not line.startswith("#"))
+    return read_rows(FOLDER / f"{name}.tsv")
 
 
 @cache

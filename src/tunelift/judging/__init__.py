@@ -1,0 +1,1 @@
+"""The answers of a finished run, judged by a model or by people."""
