@@ -7,6 +7,7 @@ and started again computes from the same numbers as an undisturbed one.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -310,6 +311,8 @@ def report(store: RunStore, plan: Plan, findings: list[Finding], evidence: Evide
             languages = [plan.task.language]
             card = model_card(result, plan.recipe.model, library, languages, kind=kind, has_template=has_template)
             pages["model/README.md"] = card
+            if evidence.temperature:
+                pages["model/temperature.json"] = json.dumps({"temperature": evidence.temperature.temperature}) + "\n"
         for name, text in pages.items():
             write_text(store.folder / name, text)
         return [store.folder / name for name in pages]

@@ -72,6 +72,8 @@ def test_seeds_models_and_the_best_prompt(prepared: Callable[..., Path], tmp_pat
 
     assert report.temperature is not None
     assert report.temperature.temperature > 0
+    exported = read_json(tmp_path / "run" / "model" / "temperature.json")
+    assert exported == {"temperature": report.temperature.temperature}
     assert report.membership is not None
     assert "hint" in report.membership.sentence
     assert report.overlap is not None
