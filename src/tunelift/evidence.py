@@ -18,7 +18,7 @@ from tunelift.core.files import file_hash, read_json, write_json
 from tunelift.core.names import BASE, TUNED
 from tunelift.core.records import Sample
 from tunelift.core.store import RunStore
-from tunelift.data.tasks import Task, dump_task
+from tunelift.data.tasks import ROLLING, Task, dump_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
 from tunelift.evaluation.calibration import Calibration, has_probabilities, measure_calibration
 from tunelift.evaluation.contamination.hint import MembershipHint
@@ -30,8 +30,9 @@ from tunelift.plan import Plan, kinds_of, planned_contrasts, tuning_stage
 from tunelift.probes.ask import probe_samples
 from tunelift.probes.compare import compare_probe
 from tunelift.probes.records import ProbeResult
+from tunelift.probes.safety_results import SafetyResult, measure_safety
 from tunelift.probes.search import PromptSearch
-from tunelift.probes.variation import TEMPERATURE
+from tunelift.probes.variation import SAFETY, TEMPERATURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Evidence:
         seeds: Conditions that were repeated with other seeds of tuning.
         flips: Why items became right or wrong, for every contrast.
         probes: What other wordings, orders, texts and tasks changed.
+        safety: What tuning does to bias and safety; None where that was not asked for.
         searches: What was tried to find the best prompt.
         calibrations: How far probabilities can be trusted, by condition that has such.
         temperature: The temperature that corrects those of the tuned model, where it was asked for.
@@ -60,6 +62,7 @@ class Evidence:
     seeds: tuple[SeedResult, ...]
     flips: tuple[Flips, ...]
     probes: list[ProbeResult]
+    safety: SafetyResult | None
     searches: list[PromptSearch]
     calibrations: dict[str, Calibration]
     temperature: TemperatureCheck | None
@@ -82,6 +85,7 @@ def examine(store: RunStore, plan: Plan) -> Evidence:
         seeds=compare_seeds(samples, plan.recipe.repeats, baselines(plan), plan.metrics[0]),
         flips=find_flips(samples, comparison),
         probes=probes,
+        safety=examine_safety(store, plan, samples),
         searches=prompt_searches(store, plan),
         calibrations={
             name: measure_calibration(part, seed)
@@ -143,7 +147,7 @@ def read_membership(store: RunStore, plan: Plan) -> MembershipHint | None:
 def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> list[ProbeResult]:
     """Say what other wordings, orders, texts and tasks changed."""
     path, systems, seed = store.folder / "probes.json", kinds_of(plan.recipe), plan.recipe.seed
-    probes = [probe for probe in plan.probes if probe.name != TEMPERATURE]
+    probes = [probe for probe in plan.probes if probe.name not in (TEMPERATURE, *SAFETY)]
 
     def metrics(task: Task) -> list[Metric]:
         return make_metrics(task, plan.recipe.evaluate.allow_execution)
@@ -157,10 +161,36 @@ def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]
         write_json(path, results)
         return [path]
 
-    answered = [entry["inputs"] for name, entry in store.record["stages"].items() if name.startswith("probes/")]
+    answered = probe_inputs(store)
     names = [[probe.name, [way.name for way in probe.variations], probe.margin] for probe in probes]
     store.stage("probes", [__version__, names, answered, samples_hashes(store, plan), systems, seed], work)
     return [ProbeResult.from_dict(result) for result in read_json(path)]
+
+
+def examine_safety(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> SafetyResult | None:
+    """Say what tuning does to bias and safety, where the recipe asks for it."""
+    probes = [probe for probe in plan.probes if probe.name in SAFETY]
+    if not probes:
+        return None
+    path, seed = store.folder / "safety.json", plan.recipe.seed
+    free = plan.task.output_type != ROLLING and plan.task.answer_kind == "text"
+    training_texts = [example.target for example in plan.data.splits.train] if free else None
+
+    def work() -> list[Path]:
+        answers = {
+            probe.name: {way.name: probe_samples(store, probe, way) for way in probe.variations} for probe in probes
+        }
+        plain = {name: samples[name] for name in probes[0].conditions}
+        write_json(path, measure_safety(answers, plain, plan.metrics[0], training_texts, seed).to_dict())
+        return [path]
+
+    store.stage("safety", [__version__, probe_inputs(store), samples_hashes(store, plan), plan.data.hash, seed], work)
+    return SafetyResult.from_dict(read_json(path))
+
+
+def probe_inputs(store: RunStore) -> list[str]:
+    """Hashes of what all answers to probes depend on."""
+    return [entry["inputs"] for name, entry in store.record["stages"].items() if name.startswith("probes/")]
 
 
 def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:

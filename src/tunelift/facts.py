@@ -34,7 +34,7 @@ def record_facts(store: RunStore, plan: Plan) -> None:
         gone |= {name for name in store.record["stages"] if name.startswith("tune/")}
         gone -= {f"tune/{name}" for name in recipe.systems}
         gone |= {name for name in store.record["stages"] if name.startswith("probes/")} - probe_stages(plan.probes)
-        store.forget([*gone, "comparison", "contamination", "probes", "diagnosis", "evidence", "report"])
+        store.forget([*gone, "comparison", "contamination", "probes", "safety", "diagnosis", "evidence", "report"])
     for file in files:
         write_text(file, texts[file.name])
     packages = ("torch", "transformers", "peft", "accelerate", "numpy", "scikit-learn")

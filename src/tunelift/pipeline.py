@@ -284,6 +284,7 @@ def report(store: RunStore, plan: Plan, findings: list[Finding], evidence: Evide
         seeds=evidence.seeds,
         flips=evidence.flips,
         probes=evidence.probes,
+        safety=evidence.safety,
         searches=evidence.searches,
         calibrations=evidence.calibrations,
         temperature=evidence.temperature,

@@ -282,7 +282,8 @@ def _limits(report: RunReport) -> str:
         lines.append(f"- {len(diagnosis.wrong):,} of {diagnosis.items:,} test items are answered wrongly.")
         lines += [f"  - {cell.count:,} {text(confusion_name(cell))}" for cell in diagnosis.confusions[:3]]
     asked = {"what the base model forgot": "general" in probes, "robustness": "robustness" in probes}
-    lacking = [name for name, was_asked in asked.items() if not was_asked] + ["bias", "safety"]
+    asked |= dict.fromkeys(("bias", "safety"), report.safety is not None)
+    lacking = [name for name, was_asked in asked.items() if not was_asked]
     if lacking:
         said = f"{listed(lacking)} {'was' if len(lacking) == 1 else 'were'} not measured"
         lines.append(f"- {said[0].upper()}{said[1:]}.")

@@ -8,6 +8,7 @@ from tunelift.report.costs import cost_sections
 from tunelift.report.flips import flip_sections
 from tunelift.report.probes import probe_sections
 from tunelift.report.record import RunReport
+from tunelift.report.safety import safety_sections
 from tunelift.report.search import search_sections
 from tunelift.report.section import Section
 from tunelift.report.seeds import seed_sections
@@ -21,6 +22,7 @@ def report_sections(report: RunReport) -> list[Section]:
         *contamination_sections(report.overlap, report.comparison, report.membership),
         *flip_sections(report.flips),
         *probe_sections(report.probes),
+        *safety_sections(report.safety),
         *calibration_sections(report.calibrations, report.temperature, report.studied.name),
         *cost_sections(report.costs, report.comparison),
     ]
