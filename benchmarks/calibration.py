@@ -139,7 +139,7 @@ def simulate(
 
 
 def stated_effect(source: Population, clusters: int, share: float, pilots: int, draws: int) -> float:
-    """The median over some comparisons of the smallest detectable effect; infinite where mostly none is stated."""
+    """What comparisons state as the smallest detectable effect: the mean, or the median where some state none."""
     generator = np.random.default_rng(derive_seed(SEED, source.name, clusters, "stated"))
     stated = []
     for seed in range(pilots):
@@ -149,9 +149,11 @@ def stated_effect(source: Population, clusters: int, share: float, pilots: int, 
         else:
             claim = our_claim(source, data, seed, draws)
             interval = Interval(claim.low, claim.high, CONFIDENCE, "")
-            effect = detectable_from_interval(interval, LEVEL, POWER) if claim.low > -inf else None
+            differs = np.any(data.baseline != data.candidate, axis=1)
+            differing = differs.sum() if data.groups is None else len(set(data.groups[differs].tolist()))
+            effect = detectable_from_interval(interval, int(differing), LEVEL, POWER) if claim.low > -inf else None
         stated.append(inf if effect is None else effect)
-    return float(np.median(stated))
+    return float(np.median(stated) if inf in stated else np.mean(stated))
 
 
 def share_for(source: Population, effect: float) -> float | None:

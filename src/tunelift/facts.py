@@ -8,6 +8,7 @@ from typing import Any
 
 from tunelift import __version__
 from tunelift.core import hardware
+from tunelift.core.evaluation import place_tasks
 from tunelift.core.files import content_hash, write_text
 from tunelift.core.recipe import dump_recipe
 from tunelift.core.store import RunStore
@@ -24,8 +25,9 @@ def record_facts(store: RunStore, plan: Plan) -> None:
         name: system.model_copy(update={"model": _absolute(names[name])}) if name in names else system
         for name, system in recipe.systems.items()
     }
-    data = recipe.data and _absolute(recipe.data)
-    paths = {"task": "task.yaml", "model": _absolute(recipe.model), "data": data, "systems": systems}
+    paths: dict[str, Any] = {"task": "task.yaml", "model": _absolute(recipe.model), "systems": systems}
+    paths |= {"data": recipe.data and _absolute(recipe.data), "models": list(map(_absolute, recipe.models))}
+    paths |= {"evaluate": place_tasks(recipe.evaluate, Path.cwd())}
     texts = {"task.yaml": dump_task(plan.task), "recipe.yaml": dump_recipe(recipe.model_copy(update=paths))}
     files = [store.folder / name for name in texts]
     if any(not file.is_file() or file.read_text(encoding="utf-8") != texts[file.name] for file in files):
@@ -34,6 +36,9 @@ def record_facts(store: RunStore, plan: Plan) -> None:
         gone |= {name for name in store.record["stages"] if name.startswith("tune/")}
         gone -= {f"tune/{name}" for name in recipe.systems}
         gone |= {name for name in store.record["stages"] if name.startswith("probes/")} - probe_stages(plan.probes)
+        gone |= {name for name in store.record["stages"] if name.startswith("search/")}
+        gone -= {f"search/{name}" for name, condition in recipe.conditions.items() if condition.prompting.wordings}
+        gone |= set() if recipe.evaluate.membership else {"membership"}
         store.forget([*gone, "comparison", "contamination", "probes", "safety", "diagnosis", "evidence", "report"])
     for file in files:
         write_text(file, texts[file.name])

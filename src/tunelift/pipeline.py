@@ -36,7 +36,7 @@ from tunelift.models.adapters import remove_adapter
 from tunelift.models.card import loading_kind
 from tunelift.models.load import LanguageModel, load_tuned
 from tunelift.plan import EndpointSystem, LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
-from tunelift.probes.ask import announce, ask_probes
+from tunelift.probes.ask import announce, ask_probes, remove_unrecorded
 from tunelift.probes.search import PromptSearch, candidates_of, chosen_prompts, search_prompt
 from tunelift.prompts.build import PromptStyle, question_text
 from tunelift.report.html import render_html
@@ -339,14 +339,11 @@ def _asked(plan: Plan) -> list[Any]:
 
 
 def _write(store: RunStore, plan: Plan, evaluation: Evaluation, chat_template: str | None) -> list[Path]:
-    folder = store.folder / "conditions" / evaluation.condition
-    recorded = store.record["stages"].get(f"conditions/{evaluation.condition}", {"files": {}})["files"]
-    for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
-        if file.relative_to(store.folder).as_posix() not in recorded:
-            file.unlink()  # left by a run that was killed before it could enter it
+    stage = f"conditions/{evaluation.condition}"
+    remove_unrecorded(store, stage)
     facts: dict[str, Any] = {
         "config": {"seed": plan.recipe.seed, "limit": plan.recipe.limit},
         "chat_template": chat_template,
     }
     shots = plan.recipe.conditions[evaluation.condition].prompting.shots
-    return write_evaluation(evaluation, plan.task, shots, folder, facts)
+    return write_evaluation(evaluation, plan.task, shots, store.folder / stage, facts)

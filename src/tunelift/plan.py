@@ -20,6 +20,7 @@ from tunelift.evaluation.robustness.checks import check_injections
 from tunelift.models.endpoint import Endpoint, check_endpoint
 from tunelift.models.load import LanguageModel, load_model
 from tunelift.probes.plan import plan_probes
+from tunelift.probes.search import check_searchable
 from tunelift.probes.variation import Probe
 from tunelift.prompts.build import PromptStyle, answer_prompts, choose_demonstrations, training_prompts
 from tunelift.prompts.checks import check_prompts
@@ -169,6 +170,7 @@ def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
     if not used_up:
         bases[recipe.model, recipe.tune.precision] = own
     data = load_examples(task, cache_folder() / "splits")
+    check_searchable(recipe.conditions, data.splits.validation)
     positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
     items = [data.splits.test[at] for at in positions]
     probes, probe_findings = plan_probes(recipe, task, items, data.splits, cache_folder() / "splits")

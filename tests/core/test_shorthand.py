@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunelift.core.recipe import Recipe, dump_recipe
+from tunelift.core.recipe import Recipe, change_recipe, dump_recipe
 from tunelift.core.shorthand import write_out
 
 BASE: dict[str, Any] = {"model": "m/one", "task": "t.yaml"}
@@ -47,11 +47,35 @@ def test_other_models_are_asked_under_every_condition_of_the_untuned_one() -> No
     assert made.conditions["few-shot-two"].prompting.shots == 2
 
 
+def test_a_name_alone_makes_no_repetition() -> None:
+    made = recipe(conditions={"few": {"system": "base", "prompting": {"shots": 2}}, "few-seed-3": {"system": "base"}})
+    assert made.repeats == {}
+
+
+@pytest.mark.parametrize("keys", [{"models": ["org/two", "team/two"]}, {"systems": {"two": {"model": "org/other"}}}])
+def test_a_model_is_not_taken_for_another_of_its_name(keys: dict[str, Any]) -> None:
+    assert "two" in recipe(models=["org/two", "org/two"]).systems
+    with pytest.raises(ValueError, match="another system is called two"):
+        recipe(**{"models": ["org/two"], **keys})
+
+
 def test_what_is_written_out_stays_the_same_when_it_is_read_again() -> None:
     import yaml
 
     made = recipe(models=["org/two"], tune={"seeds": [1, 2]})
     assert Recipe.model_validate(yaml.safe_load(dump_recipe(made))) == made
+
+
+def test_what_seeds_and_models_have_added_follows_a_change() -> None:
+    conditions = {"zero-shot": {}, "tuned": {}, "own": {"system": "two"}}
+    made = recipe(models=["org/two"], tune={"seeds": [1, 2]}, conditions=conditions)
+    assert change_recipe(made, {}, "run") == made
+    changed = change_recipe(made, {"tune": {"seeds": [1, 2, 3], "epochs": 5}}, "run")
+    again = [changed.systems[f"tuned-seed-{seed}"].tune for seed in (2, 3)]
+    assert [settings and settings.epochs for settings in again] == [5, 5]
+    alone = change_recipe(made, {"tune": {}, "models": []}, "run")
+    assert set(alone.conditions) == set(conditions)
+    assert set(alone.systems) == {"two"}
 
 
 @given(

@@ -14,6 +14,7 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import read_json
 from tunelift.core.recipe import load_recipe
 from tunelift.core.store import read_store
+from tunelift.evaluation.results import read_samples
 from tunelift.models.load import load_model
 from tunelift.report.record import RunReport
 
@@ -118,3 +119,24 @@ def test_the_best_prompt_needs_a_validation_split(prepared: Callable[..., Path],
     task.write_text(task.read_text().replace("validation: 20", "validation: 0"), encoding="utf-8")
     with pytest.raises(UserError, match="validation"):
         run(load_recipe(recipe), tmp_path / "run")
+
+
+def test_the_validation_split_is_asked_as_the_test_items_are(prepared: Callable[..., Path], tmp_path: Path) -> None:
+    conditions = {"shown": {"system": "tuned", "prompting": {"shots": 2}}}
+    recipe = prepared(conditions=conditions, evaluate={"temperature": True})
+    report = run(load_recipe(recipe, ["tune.seeds=[3]"]), tmp_path / "run")
+    assert report.temperature is not None
+    files = read_store(tmp_path / "run").files("probes/temperature/validation/shown")
+    (samples,) = (read_samples(file) for file in files if file.suffix == ".jsonl")
+    assert {len(sample.demonstrations) for sample in samples} == {2}
+
+
+def test_what_is_not_asked_for_any_more_is_forgotten(prepared: Callable[..., Path], tmp_path: Path) -> None:
+    conditions = {"zero-shot": {}, "best-prompt": {"wordings": 1}}
+    recipe = prepared(conditions=conditions, evaluate={"membership": True})
+    run(load_recipe(recipe), tmp_path / "run")
+    again = prepared(conditions={"zero-shot": {}})
+    run(load_recipe(again), tmp_path / "run")
+    assert not {"search/best-prompt", "membership"} & read_store(tmp_path / "run").record["stages"].keys()
+    assert not (tmp_path / "run" / "membership.json").exists()
+    assert not list((tmp_path / "run" / "conditions" / "best-prompt").iterdir())

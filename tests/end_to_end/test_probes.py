@@ -129,3 +129,14 @@ def test_a_finished_probe_is_not_asked_again_and_a_dropped_one_is_forgotten(
     kept = [name for name in after if name.startswith("probes/")]
     assert kept
     assert all(after[name]["finished"] == before[name] for name in kept)
+
+
+def test_the_recipe_of_a_run_is_read_anywhere(
+    probed: Callable[[], RunReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(Path("recipe.yaml"), ["conditions={zero-shot: {}}", "evaluate={held_out: [other.yaml]}"])
+    run(recipe, Path("run"))
+    monkeypatch.chdir("/")
+    again = load_recipe(tmp_path / "run" / "recipe.yaml")
+    assert again.evaluate.held_out == [str(tmp_path / "other.yaml")]

@@ -11,7 +11,9 @@ import pytest
 
 from tunelift.core.records import Example, Sample, Source
 from tunelift.data.tasks import Task
+from tunelift.evaluation.evaluate import with_metrics
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
+from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.probes.compare import compare_probe
 from tunelift.probes.records import ProbeResult
 from tunelift.probes.variation import Probe, ProbeName, Variation
@@ -105,3 +107,48 @@ def test_several_tasks_have_an_effect_for_further_ones() -> None:
     assert min(effects) < overall.effect < max(effects)
     assert overall.interval is not None
     assert overall.interval.low < overall.effect < overall.interval.high
+
+
+def test_classes_by_other_names_are_compared_by_a_score_that_knows_its_classes() -> None:
+    names = {"yes": "yea", "no": "nay"}
+    f1 = {"metric_list": [{"metric": "f1", "of": "yes"}], "doc_to_text": "{{labels}}"}
+    own = TASK.model_copy(update={**f1, "labels": {name: name for name in names}})
+    other = own.model_copy(update={"labels": names, "metric_list": [{"metric": "f1", "of": "yea"}]})
+    said = ["yes", "no", "no", "yes", "no"]
+
+    def of_task(task: Task) -> list[Sample]:
+        wording = task.wording
+        return [
+            replace(sample, target=wording["yes" if at < 3 else "no"], answer=wording[said[at]],
+                    references=(wording["yes" if at < 3 else "no"],), choices=tuple(wording.values()))
+            for at, sample in enumerate(answers("zero-shot", [0.0] * 5))
+        ]  # fmt: skip
+
+    way = Variation("synonyms", "", other, items(5), [])
+    probe = Probe("label-wordings", [way], True, ["zero-shot"], list(range(5)))
+    plain, asked = (with_metrics(of_task(task), make_metrics(task)) for task in (own, other))
+    result = compare_probe(probe, {"synonyms": {"zero-shot": asked}}, {"zero-shot": plain}, SYSTEMS, make_metrics, 7)
+    change = result.variations[0].changes["zero-shot"].result
+    assert change.baseline == change.candidate == pytest.approx(0.4)
+    assert result.spreads["zero-shot"].plain == pytest.approx(0.4)
+
+
+def test_items_of_two_tasks_with_one_id_are_no_group() -> None:
+    made = {way: {name: answers(name, [1.0] * 50) for name in SYSTEMS} for way in ("one", "two")}
+    (retention,) = compare_probe(
+        make_probe("general", list(made), 50, False, margin=0.1), made, {}, SYSTEMS, metrics, 7
+    ).retentions
+    assert retention.test.method == "Tango"
+
+
+def test_tasks_without_a_mean_or_without_spread_are_not_averaged() -> None:
+    ways = [f"task-{number}" for number in range(3)]
+    made = {
+        way: {"zero-shot": answers("zero-shot", [1.0, 0.0] * 10), "tuned": answers("tuned", [1.0] * 20)} for way in ways
+    }
+    made["task-2"]["tuned"] = [replace(sample, condition="tuned") for sample in made["task-2"]["zero-shot"]]
+    probe = make_probe("held-out", ways, 20, False)
+    (overall,) = compare_probe(probe, made, {}, SYSTEMS, metrics, 7).overall
+    assert (overall.tasks, overall.left_out) == (2, 1)
+    no_mean = compare_probe(probe, made, {}, SYSTEMS, lambda task: [replace(metrics(task)[0], is_mean=False)], 7)
+    assert no_mean.overall == ()

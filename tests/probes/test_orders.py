@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tunelift.data.formats import Row
 from tunelift.data.reader import make_reader
 from tunelift.data.tasks import Task
 from tunelift.probes.orders import choice_orders, demonstration_orders
+from tunelift.probes.variation import other_order
 from tunelift.prompts.build import question_text
 
 LETTERS = '[{% for choice in choices %}"{{ "ABCDEFG"[loop.index0] }}"{% if not loop.last %}, {% endif %}{% endfor %}]'
@@ -92,4 +94,21 @@ def test_choices_that_the_template_lists_itself_keep_their_order() -> None:
 def test_demonstrations_are_the_same_in_another_order() -> None:
     task = make_task()
     items = read(task, rows_of([0, 1]))
-    assert [way.order for way in demonstration_orders(task, items, items, 2)] == [1, 2]
+    assert [way.order for way in demonstration_orders(task, items, items, 2, 4)] == [1, 2]
+
+
+@pytest.mark.parametrize(("labels", "orders"), [(["bad", "good"], 1), (["bad", "fair", "good"], 5)])
+def test_no_order_of_the_classes_is_asked_twice(labels: list[str], orders: int) -> None:
+    task = make_task(
+        labels=labels, doc_to_text="{{ labels | join('/') }}: {{question}}", doc_to_target="label", doc_to_choice=labels
+    )
+    ways = choice_orders(task, read(task, [{"question": "x", "label": "good"}]), [], 9, 7)
+    assert len({tuple(way.task.wording) for way in ways}) == len(ways) == orders
+
+
+def test_two_choices_and_two_demonstrations_have_one_other_order() -> None:
+    task = make_task()
+    items = read(task, [{"question": "q", "choices": ["a", "b"], "answer": 1}])
+    assert [way.items[0].choices for way in choice_orders(task, items, [], 9, 7)] == [("b", "a")]
+    assert len(demonstration_orders(task, items, items, 9, 2)) == 1
+    assert all(other_order(range(2), Random(seed)) == [1, 0] for seed in range(9))

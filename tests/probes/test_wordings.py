@@ -10,6 +10,7 @@ from tunelift.core.records import Example, Source
 from tunelift.data.formats import Row
 from tunelift.data.reader import make_reader
 from tunelift.data.tasks import Task
+from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.probes.wordings import FRAMES, other_labels, other_wordings
 from tunelift.prompts.build import question_text
 
@@ -79,6 +80,14 @@ def test_labels_are_called_by_their_synonyms_in_question_and_answer() -> None:
     assert [item.target for item in way.items] == ["good", "negative"]
     assert way.items[0].choices == way.pool[0].choices == ("good", "negative")
     assert [item.id for item in way.items] == [item.id for item in read(task)]
+
+
+def test_metrics_name_classes_as_their_task_does() -> None:
+    metrics = [{"metric": "f1", "of": "positive"}, {"metric": "f1", "name": "both", "ignore": ["positive"]}]
+    task = labelled(answer={"synonyms": {"positive": ["good"]}}, metric_list=metrics)
+    (way,) = other_labels(task, read(task), [])
+    assert [metric.name for metric in make_metrics(way.task)] == ["f1_good", "both"]
+    assert way.task.metric_list[1]["ignore"] == ["good"]
 
 
 SYNONYMS = {"synonyms": {"positive": ["good"]}}

@@ -8,7 +8,7 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import recall_score
 from statsmodels.stats.contingency_tables import mcnemar
 
-from tunelift.statistics.intervals import tango
+from tunelift.statistics.intervals import mean_interval, tango
 from tunelift.statistics.paired import (
     balancing_weights,
     compare_balanced,
@@ -17,6 +17,7 @@ from tunelift.statistics.paired import (
     compare_paired,
     mcnemar_exact,
 )
+from tunelift.statistics.randomisation import flip_groups
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
@@ -153,3 +154,24 @@ def test_the_balanced_interval_covers_with_a_rare_class() -> None:
         assert interval is not None
         covered.append(interval.low <= truth <= interval.high)
     assert 0.93 <= np.mean(covered) <= 0.99
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_intervals_from_few_differences_are_wider(grouped: bool) -> None:
+    """As with four more differences of the same size; where nearly all items differ, they stay what they are."""
+    generator = np.random.default_rng(8)
+    groups = np.repeat(np.arange(40), 3) if grouped else None
+    differences = np.zeros(120)
+    places = np.arange(0, 24, 3)  # 8 items, in as many groups
+    differences[places] = generator.uniform(0.2, 0.9, 8)
+    result = compare_means(np.zeros(120), differences, groups)
+    sums = differences.reshape(40, 3).sum(axis=1)
+    plain = flip_groups(sums, np.full(40, 3), 0)[1] if grouped else mean_interval(differences)
+    assert plain is not None
+    assert result.interval is not None
+    center, factor = differences.mean(), np.sqrt(1 + 4 / 8)
+    assert center - result.interval.low == pytest.approx(factor * (center - plain.low))
+    assert result.interval.high - center == pytest.approx(factor * (plain.high - center))
+    dense = generator.normal(0.1, 1, 120)
+    whole = compare_means(np.zeros(120), dense)
+    assert whole.interval == mean_interval(dense)

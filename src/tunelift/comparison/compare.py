@@ -304,4 +304,8 @@ def _detectable(
     """The smallest effect that the items could show; of a resampled score from the width of its interval."""
     if metric.is_mean:
         return detectable_difference(before, after, items.groups)
-    return None if result.interval is None else detectable_from_interval(result.interval)
+    if result.interval is None:
+        return None
+    differs = before != after
+    differing = differs.sum() if items.groups is None else len(set(items.groups[differs].tolist()))
+    return detectable_from_interval(result.interval, int(differing))

@@ -14,7 +14,7 @@ from tunelift.core.errors import UserError, nearest
 from tunelift.core.evaluation import Evaluate, place_tasks
 from tunelift.core.names import BUILT_IN_SYSTEMS, CLASSICAL, TUNED
 from tunelift.core.prices import Prices
-from tunelift.core.shorthand import BUILT_IN_CONDITIONS, DEFAULT_CONDITIONS, repeated, write_out
+from tunelift.core.shorthand import BUILT_IN_CONDITIONS, DEFAULT_CONDITIONS, model_name, repeated, write_out
 
 
 class Lora(Strict):
@@ -270,6 +270,10 @@ class Recipe(Strict):
         for name in self.systems:
             if name in BUILT_IN_SYSTEMS:
                 raise key_error(("systems", name), name, "is a built-in system - give it another name")
+        for model in self.models:
+            if self.systems[model_name(model)] != System(model=model):
+                what = f'has "{model}", but another system is called {model_name(model)}, too'
+                raise key_error("models", model, f"{what} - write it under systems, by a name of its own")
         for name, condition in self.conditions.items():
             if condition.system not in (*BUILT_IN_SYSTEMS, *self.systems):
                 hint = nearest(condition.system, [*BUILT_IN_SYSTEMS, *self.systems])
@@ -287,7 +291,8 @@ class Recipe(Strict):
     @property
     def repeats(self) -> dict[str, str]:
         """The conditions that repeat another one with a further seed of tuning, with that condition."""
-        found = {name: repeated(name, self.conditions) for name in self.conditions}
+        systems = {name: condition.system for name, condition in self.conditions.items()}
+        found = {name: repeated(name, systems) for name in self.conditions}
         return {name: original for name, original in found.items() if original is not None}
 
     def seed_of(self, settings: Tune) -> int:
@@ -343,8 +348,20 @@ def change_recipe(recipe: Recipe, changes: Mapping[str, Any], function: str) -> 
     Raises:
         UserError: A key is unknown, or a value has the wrong type or range.
     """
-    data = recipe.model_dump(by_alias=True, exclude_none=True) | dict(changes)
+    data = _as_given(recipe) | dict(changes)
     return build(Recipe, data, f"{function}()", argument_places(function, changes))
+
+
+def _as_given(recipe: Recipe) -> dict[str, Any]:
+    """The data of a recipe without what its seeds and further models have added: others may take their place."""
+    data, repeats = recipe.model_dump(by_alias=True, exclude_none=True), recipe.repeats
+    models = {model_name(model) for model in recipe.models}
+    asking = {f"{name}-{model}" for name in recipe.conditions for model in models}
+    added = models | {recipe.conditions[name].system for name in repeats}
+    kept = {name: entry for name, entry in data["conditions"].items() if name not in {*asking, *repeats}}
+    systems = {name: entry for name, entry in data["systems"].items() if name not in added}
+    asked = {entry["system"] for entry in kept.values()}
+    return data | {"conditions": kept, "systems": systems | {name: data["systems"][name] for name in added & asked}}
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tunelift.core.config import key_error
@@ -37,10 +38,22 @@ def write_out(data: Any) -> Any:
     return {**data, "systems": systems, "conditions": conditions}
 
 
-def repeated(condition: str, conditions: Any) -> str | None:
-    """The condition that a condition repeats with another seed of tuning; None where it repeats none."""
-    original, sign, _ = condition.rpartition(REPEAT)
-    return original if sign and original in conditions else None
+def repeated(condition: str, systems: Mapping[str, str]) -> str | None:
+    """The condition that a condition repeats with another seed of tuning; None where it repeats none.
+
+    Args:
+        condition: Name of the condition.
+        systems: What every condition asks, by its name.
+    """
+    original, sign, seed = condition.rpartition(REPEAT)
+    again = f"{systems.get(original)}{REPEAT}{seed}"
+    return original if sign and original in systems and systems[condition] == again else None
+
+
+def model_name(model: str) -> str:
+    """Name of the system that a further base model becomes: the last part of its own."""
+    last = model.rstrip("/").split("/")[-1]
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in last)
 
 
 def _with_tuning(spec: Any, tune: Any) -> Any:
@@ -71,8 +84,7 @@ def _full_condition(name: Any, spec: Any) -> Any:
 
 def _compare_model(model: str, systems: dict[str, Any], conditions: dict[str, Any]) -> None:
     """Another model under every condition of the untuned one."""
-    last = model.rstrip("/").split("/")[-1]
-    name = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in last)
+    name = model_name(model)
     systems.setdefault(name, {"model": model})
     for condition, spec in list(conditions.items()):
         if isinstance(spec, dict) and spec.get("system") == BASE:

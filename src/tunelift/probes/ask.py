@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tunelift import __version__
+from tunelift.core.errors import counted
 from tunelift.core.files import content_hash
 from tunelift.core.progress import say
 from tunelift.core.recipe import Prompting, Recipe
@@ -18,7 +19,7 @@ from tunelift.evaluation.evaluate import evaluate_model
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.models.load import LanguageModel
 from tunelift.probes.attack import attacked_items
-from tunelift.probes.variation import Probe, Variation, variation_prompts
+from tunelift.probes.variation import TEMPERATURE, Probe, Variation, variation_prompts
 from tunelift.prompts.build import PromptStyle
 
 
@@ -35,7 +36,7 @@ def probe_stages(probes: Sequence[Probe]) -> set[str]:
 def announce(probes: Sequence[Probe]) -> None:
     """Say before anything is computed what the probes will ask."""
     for probe in probes:
-        asked = f"{len(probe.variations)} variations, {probe.questions:,} questions for each of"
+        asked = f"{counted(len(probe.variations), 'variation')}, {counted(probe.questions, 'question')} for each of"
         say(f"probe {probe.name}: {asked} {', '.join(probe.conditions)}")
 
 
@@ -55,16 +56,18 @@ def ask_probes(
     for probe in probes:
         if name in probe.conditions:
             left = [way for way in probe.variations if stage_name(probe, way, name) not in store.record["stages"]]
-            count = sum(len(variation.items) for variation in left)
+            count = sum(variation.questions for variation in left)
             if count:
                 minutes = seconds_per_1000 * count / 60_000
-                say(f"probe {probe.name}, {name}: {count:,} questions, about {minutes:.1f} min")
+                say(f"probe {probe.name}, {name}: {counted(count, 'question')}, about {minutes:.1f} min")
             for variation in probe.variations:
                 _ask(store, probe, variation, recipe, name, model)
 
 
 def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, name: str, model: LanguageModel) -> None:
-    prompting = recipe.conditions[name].prompting if probe.same_items else Prompting()
+    # Other tasks have no demonstrations; the validation split is asked as the test items are.
+    as_asked = probe.same_items or probe.name == TEMPERATURE
+    prompting = recipe.conditions[name].prompting if as_asked else Prompting()
     task = variation.task
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
     stage = stage_name(probe, variation, name)
@@ -79,10 +82,9 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
         positions = range(len(asked.items))
         allowed = recipe.evaluate.allow_execution
         evaluation = evaluate_model(model, style, asked.items, positions, prompts, name, allowed)
-        folder = store.folder / stage
-        for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
-            file.unlink()
-        return write_evaluation(evaluation, task, prompting.shots, folder, {"config": {"seed": recipe.seed}})
+        remove_unrecorded(store, stage)
+        facts = {"config": {"seed": recipe.seed}}
+        return write_evaluation(evaluation, task, prompting.shots, store.folder / stage, facts)
 
     items = [[item.id, item.fields, item.target, item.choices] for item in variation.items]
     pool = [example.id for example in variation.pool] if prompting.shots else []
@@ -90,6 +92,15 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
     asked: list[Any] = [dump_task(task), content_hash(items), pool, prompting.model_dump(), variation.order, search]
     computed = [model.fingerprint, str(model.model.dtype), model.tokenizer.chat_template]
     store.stage(stage, [__version__, asked, computed, recipe.seed, recipe.evaluate.allow_execution], work)
+
+
+def remove_unrecorded(store: RunStore, stage: str) -> None:
+    """Remove answers that a killed run left in the directory of a stage before it could enter them."""
+    recorded = store.record["stages"].get(stage, {"files": {}})["files"]
+    folder = store.folder / stage
+    for file in [*folder.glob("results_*.json"), *folder.glob("samples_*.jsonl")]:
+        if file.relative_to(store.folder).as_posix() not in recorded:
+            file.unlink()
 
 
 def probe_samples(store: RunStore, probe: Probe, variation: Variation) -> dict[str, list[Sample]]:

@@ -18,7 +18,7 @@ from tunelift.evaluation.robustness.attack import Item, attack
 from tunelift.evaluation.robustness.summary import attack_success, rate, right_under_attack
 from tunelift.evaluation.robustness.table import perturbations_of
 from tunelift.models.load import LanguageModel
-from tunelift.probes.perturbations import PLACED_ANSWERS, protected_texts, text_fields
+from tunelift.probes.perturbations import PLACED_ANSWERS, longest_text, protected_texts, text_fields, text_of
 from tunelift.probes.variation import Variation, variation_prompts
 from tunelift.prompts.build import PromptStyle, completion_ids
 from tunelift.statistics.intervals import Interval, score_interval
@@ -84,7 +84,7 @@ def attacked_items(
     table = [entry for entry in perturbations_of(task.language, names) if entry.keeps_label]
     by_id = {item.id: item for item in items}
     shown = text_fields(task, items)
-    fields = {item.id: max(shown, key=lambda name: len(str(item.fields.get(name, "")))) for item in items}
+    fields = {item.id: longest_text(item, shown) for item in items}
 
     def changed(identity: str, text: str) -> Example:
         item = by_id[identity]
@@ -94,16 +94,14 @@ def attacked_items(
         asked = [changed(identity, text) for identity, text in zip(ids, texts, strict=True)]
         return answer_losses(loaded, Variation("attack", "", task, asked, list(pool)), prompting, seed)
 
-    searched = [
-        Item(item.id, str(item.fields.get(fields[item.id], "")), tuple(protected_texts(task, item))) for item in items
-    ]
+    searched = [Item(item.id, text_of(item, fields[item.id]), tuple(protected_texts(task, item))) for item in items]
     budget = max(settings.attack, 1)
     found = attack(searched, table, losses, budget, min(ROUNDS, budget), settings.strength, seed)
     return [changed(result.id, result.text) for result in found]
 
 
 def answer_losses(loaded: LanguageModel, asked: Variation, prompting: Prompting, seed: int) -> NDArray[np.float64]:
-    """Negative log-probability of the right answer to every item, in nats, shape (items,)."""
+    """Negative log-probability of the right answer to every item, in nats, shape (items,); 0 for one without tokens."""
     from tunelift.engine.answers import Stopping, answer_prompts
 
     style = PromptStyle(asked.task, loaded.tokenizer, chat=asked.task.render == "chat")
@@ -111,17 +109,18 @@ def answer_losses(loaded: LanguageModel, asked: Variation, prompting: Prompting,
     offered = [item.choices or (item.target,) for item in asked.items]
     wordings = list(dict.fromkeys(choice for choices in offered for choice in choices))
     encoded = dict(zip(wordings, completion_ids(style, wordings), strict=True))
+    scored = [[choice for choice in choices if encoded[choice]] for choices in offered]
     stopping = Stopping(frozenset(), (), 0, lambda ids: "")
     result = answer_prompts(
         loaded.model,
         [prompt.token_ids for prompt in prompts],
-        [[encoded[choice] for choice in choices] for choices in offered],
+        [[encoded[choice] for choice in choices] for choices in scored],
         stopping,
         lambda count: None,
     )
     found = []
-    for answer, choices, item in zip(result.answers, offered, asked.items, strict=True):
-        right = answer.logprobs[choices.index(item.target)]
+    for answer, choices, item in zip(result.answers, scored, asked.items, strict=True):
+        right = answer.logprobs[choices.index(item.target)] if item.target in choices else 0.0
         found.append(float(np.logaddexp.reduce(answer.logprobs)) - right if len(choices) > 1 else -right)
     return np.array(found)
 

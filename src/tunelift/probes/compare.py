@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from tunelift.evaluation.robustness.summary import injection_success, rate, wors
 from tunelift.probes.attack import AttackResult, attack_result
 from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
 from tunelift.probes.variation import ATTACK, Probe, Variation
+from tunelift.probes.wordings import renamed_in
 from tunelift.statistics.equivalence import non_inferiority
 from tunelift.statistics.intervals import standard_error
 from tunelift.statistics.meta import random_effects
@@ -51,6 +53,8 @@ def compare_probe(
     asked = {name: [samples[at] for at in probe.positions] for name, samples in plain.items()}
     if probe.name == ATTACK:
         return ProbeResult(probe.name, (), attacks=_attacks(probe.variations[0], answers, asked, metrics))
+    if probe.name == "label-wordings":
+        asked = {name: _renamed(samples, probe.variations[0].task) for name, samples in asked.items()}
     changes = _changes(probe, answers, asked, metrics, seed) if probe.same_items else {}
     variations = tuple(
         VariationResult(
@@ -68,8 +72,18 @@ def compare_probe(
         spreads=_spreads(probe, answers, asked, metrics) if probe.same_items else {},
         obedience={name: _obedience(way, answers[way.name][name], asked[name]) for way in hidden for name in asked},
         retentions=_retentions(probe.margin, variations, answers, seed) if probe.margin else (),
-        overall=() if probe.same_items or probe.margin else _overall(variations, answers),
+        overall=() if probe.same_items or probe.margin else _overall(probe, variations, answers, metrics),
     )
+
+
+def _renamed(samples: Sequence[Sample], task: Task) -> list[Sample]:
+    """Answers with the names that the classes have in another task, in the same order; its metrics know no others."""
+    found = []
+    for sample in samples:
+        names = dict(zip(sample.choices or (), task.wording.values(), strict=False))
+        others = {key: renamed_in(getattr(sample, key), names) for key in ("target", "answer", "references", "choices")}
+        found.append(replace(sample, **others))
+    return found
 
 
 def _attacks(
@@ -139,6 +153,7 @@ def _spread(by_way: dict[str, list[Sample]], metric: Metric) -> Spread:
         worst_score=scores[lowest],
         worst_interval=worst_interval,
         every=every,
+        ways=len(by_way),
     )
 
 
@@ -171,16 +186,31 @@ def _retentions(
         differences = after - before if first.higher_is_better else before - after
         allowed = margin if first.scale == 100 else margin * abs(float(before.mean()))
         if allowed > 0:
-            clusters = clusters_of([sample for way in ways for sample in answers[way.name][baseline]])
+            clusters = clusters_of([sample for way in ways for sample in _of_task(way.name, answers, baseline)])
             test = non_inferiority(differences, allowed, clusters, seed=seed)
             found.append(Retention(metric, test, float(before.mean()), float(after.mean()), first.scale))
     return tuple(found)
 
 
-def _overall(variations: Sequence[VariationResult], answers: Mapping[str, Answers]) -> tuple[Overall, ...]:
-    """Random effects over the tasks of each metric that is a mean."""
+def _of_task(task: str, answers: Mapping[str, Answers], condition: str) -> list[Sample]:
+    """Answers whose ids and groups are those of no other task."""
+    return [
+        replace(
+            sample,
+            example_id=f"{task}/{sample.example_id}",
+            group=None if sample.group is None else f"{task}/{sample.group}",
+        )
+        for sample in answers[task][condition]
+    ]
+
+
+def _overall(
+    probe: Probe, variations: Sequence[VariationResult], answers: Mapping[str, Answers], metrics: Metrics
+) -> tuple[Overall, ...]:
+    """Random effects over the tasks of each metric that is a mean, as far as their effects have a standard error."""
+    means = {way.name for way in probe.variations if metrics(way.task)[0].is_mean}
     found = []
-    for metric, ways in _by_metric(variations).items():
+    for metric, ways in _by_metric([way for way in variations if way.name in means]).items():
         contrasts = [way.comparison.contrasts[0] for way in ways]
         parts = [
             _values(answers[way.name][contrast.candidate], metric)
@@ -200,7 +230,8 @@ def _overall(variations: Sequence[VariationResult], answers: Mapping[str, Answer
             effects, errors = zip(*known, strict=True)
             result = random_effects(effects, errors)
             scale = ways[0].comparison.scale
-            found.append(Overall(metric, len(known), result.effect, result.interval, result.deviation, scale))
+            estimate = (result.effect, result.interval, result.deviation)
+            found.append(Overall(metric, len(known), len(ways) - len(known), *estimate, scale))
     return tuple(found)
 
 

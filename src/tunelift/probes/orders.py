@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from random import Random
+from math import factorial
 from typing import Any
 
 from tunelift.core.records import Example
 from tunelift.core.seeds import generator
 from tunelift.core.templating import used_fields
 from tunelift.data.tasks import Task
-from tunelift.probes.variation import Variation, read_again
+from tunelift.probes.variation import Variation, other_order, read_again
 
+MANY = 6  # things that have more orders than anyone asks for
+DRAWS = 10  # for each order of the classes that is wanted: those of few classes come up again
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -27,30 +29,42 @@ def choice_orders(
         task: The task.
         items: The items to ask.
         pool: The examples that may be shown as demonstrations.
-        count: How many other orders.
+        count: How many other orders; there are fewer where so many choices have no more.
         seed: Of the run.
     """
     if task.doc_to_choice is None or not items:
         return []
     if task.doc_to_choice == list(task.wording.values()) and "labels" in used_fields(task.doc_to_text, "doc_to_text"):
-        return [_with_labels(task, items, pool, number, seed) for number in range(1, count + 1)]
+        names = list(task.wording)
+        draws = (generator(seed, "order of labels", number) for number in range(1, DRAWS * count + 1))
+        orders = list(dict.fromkeys(tuple(other_order(names, draw)) for draw in draws))[:count]
+        return [_with_labels(task, items, pool, number, order) for number, order in enumerate(orders, start=1)]
     fields = _listing(task, items)
     if fields is None:
         return []
-    return [_with_choices(task, items, pool, number, seed, fields) for number in range(1, count + 1)]
+    numbers = _numbers(count, max(len(item.choices or ()) for item in items))
+    return [_with_choices(task, items, pool, number, seed, fields) for number in numbers]
 
 
-def demonstration_orders(task: Task, items: Sequence[Example], pool: Sequence[Example], count: int) -> list[Variation]:
-    """The same demonstrations in other orders."""
+def demonstration_orders(
+    task: Task, items: Sequence[Example], pool: Sequence[Example], count: int, shots: int
+) -> list[Variation]:
+    """The same demonstrations in other orders, no more than so many demonstrations have."""
     return [
         Variation(f"order-{number}", "demonstrations in another order", task, list(items), list(pool), order=number)
-        for number in range(1, count + 1)
+        for number in _numbers(count, shots)
     ]
 
 
-def _with_labels(task: Task, items: Sequence[Example], pool: Sequence[Example], number: int, seed: int) -> Variation:
-    names = list(task.wording)
-    shuffled = {name: task.wording[name] for name in _other_order(names, generator(seed, "order of labels", number))}
+def _numbers(count: int, things: int) -> range:
+    """Numbers of other orders, no more than so many things have."""
+    return range(1, min(count, factorial(min(things, MANY)) - 1) + 1)
+
+
+def _with_labels(
+    task: Task, items: Sequence[Example], pool: Sequence[Example], number: int, order: Sequence[str]
+) -> Variation:
+    shuffled = {name: task.wording[name] for name in order}
     changed = task.model_copy(update={"labels": shuffled, "doc_to_choice": list(shuffled.values())})
     shown, asked = read_again(changed, pool), read_again(changed, items)
     return Variation(f"order-{number}", ", ".join(shuffled.values()), changed, asked, shown)
@@ -68,7 +82,7 @@ def _with_choices(
 
     def changed(example: Example) -> Example:
         choices = example.fields[listed]
-        order = _other_order(list(range(len(choices))), generator(seed, "order of choices", number, example.id))
+        order = other_order(range(len(choices)), generator(seed, "order of choices", number, example.id))
         moved = {listed: [choices[at] for at in order]}
         if answer is not None:
             moved[answer] = _moved(example.fields[answer], order)
@@ -119,9 +133,3 @@ def _moved(value: Any, order: list[int]) -> Any:
     if isinstance(value, int):
         return place
     return str(place) if str(value).isdecimal() else LETTERS[place]
-
-
-def _other_order(values: list[Any], draw: Random) -> list[Any]:
-    """A random order that differs from the given one, unless there is no other."""
-    shuffled = draw.sample(values, len(values))
-    return shuffled if shuffled != values else [*values[1:], *values[:1]]

@@ -62,8 +62,8 @@ def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed
         wanted = wrong_choice(item.choices or (), (item.target, *item.others), draw) if item.choices else None
         wanted = wanted or marker(draw)
         instruction = draw.choice(templates).demand(wanted)
-        field = max(shown, key=lambda name: len(str(item.fields.get(name, ""))))
-        text = inject(str(item.fields.get(field, "")), instruction, "end", task.language)
+        field = longest_text(item, shown)
+        text = inject(text_of(item, field), instruction, "end", task.language)
         changed.append(replace(item, fields={**item.fields, field: text}))
         demanded[item.id] = (wanted, instruction)
     description = "an instruction to answer something else is hidden in the text"
@@ -75,6 +75,17 @@ def text_fields(task: Task, items: Sequence[Example]) -> list[str]:
     used = [task.doc_to_text] if any(task.doc_to_text in item.fields for item in items) else None
     names = sorted(used or used_fields(task.doc_to_text, "doc_to_text"))
     return [name for name in names if any(isinstance(item.fields.get(name), str) for item in items)]
+
+
+def text_of(item: Example, name: str) -> str:
+    """The text of a field; empty where the item has none in it."""
+    value = item.fields.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def longest_text(item: Example, names: Sequence[str]) -> str:
+    """Which of some fields has the longest text."""
+    return max(names, key=lambda name: len(text_of(item, name)))
 
 
 def protected_texts(task: Task, item: Example) -> list[str]:

@@ -50,10 +50,11 @@ class Spread:
         plain: Score on the items as they stand.
         mean: Mean score of all ways to ask.
         deviation: Standard deviation of the scores; it holds the chance of the test items, too.
-        worst: Name of the variation with the lowest score; empty where that is the plain one.
+        worst: Name of the variation with the worst score; empty where that is the plain one.
         worst_score: Its score.
-        worst_interval: Interval of the lowest expected score; None for a score that is no mean.
-        every: Mean over the items of their lowest value in any way; None for a score that is no mean.
+        worst_interval: Interval of the worst expected score; None for one that is no mean, or where lower is better.
+        every: Mean over the items of their lowest value in any way; None likewise.
+        ways: How many ways to ask there are, the plain one among them.
     """
 
     plain: float
@@ -63,6 +64,7 @@ class Spread:
     worst_score: float
     worst_interval: Interval | None
     every: float | None
+    ways: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Overall:
     Attributes:
         metric: The metric.
         tasks: How many tasks.
+        left_out: How many further tasks say nothing of how certain their effect is: all items changed alike, or not.
         effect: Mean effect.
         interval: Its interval for further tasks of the kind.
         deviation: Standard deviation of the tasks' true effects.
@@ -114,6 +117,7 @@ class Overall:
 
     metric: str
     tasks: int
+    left_out: int
     effect: float
     interval: Interval | None
     deviation: float

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tunelift.core.errors import UserError
-from tunelift.core.recipe import Prompting
+from tunelift.core.recipe import Condition, Prompting
 from tunelift.core.records import Example, Prompt
 from tunelift.data.tasks import Task
 from tunelift.evaluation.evaluate import clusters_of, data_of, evaluate_model, per_item, score_of
@@ -75,6 +75,18 @@ class PromptSearch:
         return cls(**{**data, "candidates": candidates, "interval": interval})
 
 
+def check_searchable(conditions: Mapping[str, Condition], validation: Sequence[Example]) -> None:
+    """Refuse to look for a prompt without validation items, before anything is computed.
+
+    Raises:
+        UserError: A condition asks with the best prompt, and there are none.
+    """
+    searched = [name for name, condition in conditions.items() if condition.prompting.wordings]
+    if searched and not validation:
+        what = "looks for the best prompt on the validation split, which is empty"
+        raise UserError(f'condition "{searched[0]}"', what, "give split.validation or validation_split in the task")
+
+
 def candidates_of(
     task: Task, prompting: Prompting, items: Sequence[Example], pool: Sequence[Example]
 ) -> list[tuple[Variation, Prompting]]:
@@ -109,13 +121,7 @@ def search_prompt(
         condition: The condition that this is for.
         seed: Seed of the run.
         allow_execution: Whether programs that the model writes may be run.
-
-    Raises:
-        UserError: There are no validation items.
     """
-    if not candidates[0][0].items:
-        what = "looks for the best prompt on the validation split, which is empty"
-        raise UserError(f'condition "{condition}"', what, "give split.validation or validation_split in the task")
     tried, columns = [], []
     for wording, prompting in candidates:
         style = PromptStyle(wording.task, loaded.tokenizer, chat=wording.task.render == "chat")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from random import Random
+from typing import Literal, TypeVar
 
 from tunelift.core.evaluation import Robustness
 from tunelift.core.recipe import Prompting
@@ -14,6 +15,8 @@ from tunelift.data.formats import Row
 from tunelift.data.reader import make_reader
 from tunelift.data.tasks import ROLLING, Task
 from tunelift.prompts.build import PromptStyle, build_prompts, choose_demonstrations, text_prompts
+
+Value = TypeVar("Value")
 
 # The probes, by the name of their directory in a run.
 ProbeName = Literal[
@@ -61,6 +64,11 @@ class Variation:
     attack: Robustness | None = None
     demanded: dict[str, tuple[str, str]] | None = None
 
+    @property
+    def questions(self) -> int:
+        """How many questions each condition is asked at most, those of a search included."""
+        return len(self.items) * (1 + (self.attack.attack if self.attack else 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -84,8 +92,8 @@ class Probe:
 
     @property
     def questions(self) -> int:
-        """How many questions each condition is asked."""
-        return sum(len(variation.items) for variation in self.variations)
+        """How many questions each condition is asked at most."""
+        return sum(variation.questions for variation in self.variations)
 
 
 def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Variation, seed: int) -> list[Prompt]:
@@ -103,10 +111,16 @@ def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Varia
     shown = choose_demonstrations(variation.task, prompting, variation.items, variation.pool, seed)
     if variation.order:
         shuffle = generator(seed, "order of demonstrations", variation.order)
-        order = shuffle.sample(range(prompting.shots), prompting.shots)
+        order = other_order(range(prompting.shots), shuffle)
         shown = [[chosen[at] for at in order if at < len(chosen)] for chosen in shown]
     prompts = build_prompts(style, variation.items, shown)
     return [replace(prompt, template=variation.name) for prompt in prompts]
+
+
+def other_order(values: Sequence[Value], draw: Random) -> list[Value]:
+    """A random order that differs from the given one, unless there is no other."""
+    shuffled = draw.sample(values, len(values))
+    return shuffled if shuffled != list(values) else [*values[1:], *values[:1]]
 
 
 def read_again(task: Task, examples: Sequence[Example]) -> list[Example]:

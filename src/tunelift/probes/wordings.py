@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tunelift.core.records import Example
 from tunelift.core.templating import used_fields
@@ -63,9 +64,19 @@ def other_labels(task: Task, items: Sequence[Example], pool: Sequence[Example]) 
     if not named or renamed == task.wording or len(set(renamed.values())) < len(renamed):
         return []
     answer = task.answer.model_copy(update={"synonyms": {}})
-    changed = task.model_copy(update={"labels": renamed, "doc_to_choice": list(renamed.values()), "answer": answer})
+    names = dict(zip(task.wording.values(), renamed.values(), strict=True))
+    metrics = [{key: renamed_in(value, names) for key, value in entry.items()} for entry in task.metric_list]
+    keys = {"labels": renamed, "doc_to_choice": list(renamed.values()), "answer": answer, "metric_list": metrics}
+    changed = task.model_copy(update=keys)
     described = ", ".join(renamed.values())
     return [Variation("synonyms", described, changed, read_again(changed, items), read_again(changed, pool))]
+
+
+def renamed_in(value: Any, names: Mapping[str, str]) -> Any:
+    """A class, or a list with classes, by other names; what is no class stays."""
+    if isinstance(value, list | tuple):
+        return type(value)(renamed_in(item, names) for item in value)
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def _as_template(task: Task, items: Sequence[Example]) -> str:

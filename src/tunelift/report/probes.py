@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from tunelift.comparison.records import Comparison
+from tunelift.core.errors import counted
 from tunelift.probes.attack import AttackResult
 from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
 from tunelift.report.section import Section
-from tunelift.report.wording import LEVEL, NONE, interval_text, label, p_text, percent, points
+from tunelift.report.wording import (
+    LEVEL,
+    NONE,
+    interval_text,
+    label,
+    listed,
+    metric_name,
+    of_hundred,
+    p_text,
+    percent,
+    points,
+    unit,
+)
 
 TITLES = {
     "wordings": ("Other wordings", "The instruction in words that were not tuned on"),
@@ -63,68 +77,74 @@ def _attacked(result: AttackResult) -> str:
 
 def _section(probe: ProbeResult) -> Section:
     title, question = TITLES[probe.name]
-    scale = probe.variations[0].comparison.scale
+    by_metric = {way.comparison.metric: way.comparison for way in probe.variations}
     sentences = [
-        *(_retention(retention) for retention in probe.retentions),
-        *(_overall(overall) for overall in probe.overall),
-        *(_spread(name, spread, len(probe.variations), scale) for name, spread in probe.spreads.items()),
-        *(_losses(name, probe.variations, scale) for name in probe.spreads),
+        *(_retention(retention, by_metric[retention.metric]) for retention in probe.retentions),
+        *(_overall(overall, by_metric[overall.metric]) for overall in probe.overall),
+        *(_spread(name, spread, probe.variations[0].comparison) for name, spread in probe.spreads.items()),
+        *(_losses(name, probe.variations) for name in probe.spreads),
         *(_obedience(name, found) for name, found in probe.obedience.items()),
     ]
     heading, rows = _changes_table(probe) if probe.spreads or probe.obedience else _tasks_table(probe)
     return Section(f"probe-{probe.name}", title, question, sentences, heading, rows, summary=sentences)
 
 
-def _spread(name: str, spread: Spread, count: int, scale: float) -> str:
-    worst = f"lowest {percent(spread.worst_score, scale)} ({spread.worst or 'as it stands'}"
+def _spread(name: str, spread: Spread, comparison: Comparison) -> str:
+    scale, sign = comparison.scale, of_hundred(comparison)
+    worst = f"worst {percent(spread.worst_score, scale)}{sign} ({spread.worst or 'as they stand'}"
     worst += f", 95 % interval {interval_text(spread.worst_interval, scale)})" if spread.worst_interval else ")"
     always = ""
-    if spread.every is not None and scale == 100:
+    if spread.every is not None and comparison.metric == "acc":
         always = f"; {percent(spread.every)} % of the items are right in every way"
-    deviation = f"standard deviation {percent(spread.deviation, scale)}"
     return (
-        f"{name}: {percent(spread.plain, scale)} as the items stand, on average {percent(spread.mean, scale)} over all "
-        f"{count + 1} ways ({deviation}), {worst}{always}."
+        f"{name}: {metric_name(comparison)} {percent(spread.plain, scale)}{sign} as the items stand, on average "
+        f"{percent(spread.mean, scale)}{sign} over all {spread.ways} ways (standard deviation "
+        f"{percent(spread.deviation, scale)}{unit(comparison)}), {worst}{always}."
     )
 
 
-def _losses(name: str, variations: tuple[VariationResult, ...], scale: float) -> str:
+def _losses(name: str, variations: tuple[VariationResult, ...]) -> str:
+    scale = variations[0].comparison.scale
     shown = {way.name: way.changes[name] for way in variations if way.changes[name].adjusted_p <= LEVEL}
     lost = {way: change for way, change in shown.items() if change.result.effect < 0}
     if not lost:
         return f"{name}: no variation could be shown to cost anything."
     ordered = sorted(lost, key=lambda way: lost[way].result.effect)
-    named = ", ".join(f"{way} {points(lost[way].result.effect, scale)}" for way in ordered)
-    return f"{name} loses with {named} (shown at 5 % after correction for {len(variations)} variations)."
+    measured = unit(variations[0].comparison)
+    named = listed([f"{way} ({points(lost[way].result.effect, scale)}{measured})" for way in ordered])
+    corrected = f" after correction for {len(variations)} variations" if len(variations) > 1 else ""
+    return f"{name} loses with {named}, shown at 5 %{corrected}."
 
 
 def _obedience(name: str, found: Obedience) -> str:
     limits = f" (95 % interval {interval_text(found.interval)})" if found.interval else ""
-    return f"{name} follows the hidden instruction in {percent(found.share)} % of {found.answers} answers{limits}."
+    answers = counted(found.answers, "answer")
+    return f"{name} follows the hidden instruction in {percent(found.share)} % of {answers}{limits}."
 
 
-def _retention(retention: Retention) -> str:
-    test, scale = retention.test, retention.scale
-    unit = " points" if scale == 100 else ""
-    margin = f"{percent(test.margin, scale)}{unit}"
+def _retention(retention: Retention, comparison: Comparison) -> str:
+    test, scale, sign = retention.test, retention.scale, of_hundred(comparison)
+    margin = f"{percent(test.margin, scale)}{unit(comparison)}"
     limits = f", 90 % interval {interval_text(test.interval, scale)}" if test.interval else ""
-    change = (
-        f"{retention.metric} {percent(retention.baseline, scale)} before, {percent(retention.candidate, scale)} after"
-    )
+    before, after = (f"{percent(score, scale)}{sign}" for score in (retention.baseline, retention.candidate))
+    change = f"{metric_name(comparison)} {before} before, {after} after"
     found = {
         "retained": f"kept: a loss of more than {margin} is excluded",
-        "lost": f"lost: the score fell, and a loss of more than {margin} is not excluded",
-        "undecided": f"undecided: {test.n:,} items are too few to exclude a loss of more than {margin}",
+        "lost": f"lost: the tuned model is worse, and a loss of more than {margin} is not excluded",
+        "undecided": f"undecided: {counted(test.n, 'item')} cannot exclude a loss of more than {margin}",
     }[test.verdict]
-    return f"{found} ({change}; {points(test.effect, scale)}{limits}, {p_text(test.p)})."
+    return f"{found} ({change}; {points(test.effect, scale)}{unit(comparison)}{limits}, {p_text(test.p)})."
 
 
-def _overall(overall: Overall) -> str:
+def _overall(overall: Overall, comparison: Comparison) -> str:
     scale = overall.scale
     limits = f" (95 % interval for further tasks {interval_text(overall.interval, scale)})" if overall.interval else ""
+    said = f"{metric_name(comparison)} over {counted(overall.tasks, 'task')}"
+    if overall.left_out:
+        said += f" (without {overall.left_out:,} whose items all changed alike, or not at all)"
     return (
-        f"{overall.metric} over {overall.tasks} tasks: {points(overall.effect, scale)}{limits}; the effects of the "
-        f"tasks differ with a standard deviation of {percent(overall.deviation, scale)}."
+        f"{said}: {points(overall.effect, scale)}{unit(comparison)}{limits}; the effects of the tasks differ with a "
+        f"standard deviation of {percent(overall.deviation, scale)}{unit(comparison)}."
     )
 
 
@@ -160,5 +180,5 @@ def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
                 p_text(result.p),
             ]
         items = f"{comparison.items:,}"
-        rows.append([way.name, comparison.metric, items, *scores, *effect, label(way.description, 120)])
+        rows.append([way.name, metric_name(comparison), items, *scores, *effect, label(way.description, 120)])
     return heading, rows

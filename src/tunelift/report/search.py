@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunelift.core.errors import counted
 from tunelift.probes.search import PromptSearch
 from tunelift.report.section import Section
 from tunelift.report.wording import interval_text, label, percent
@@ -14,13 +15,14 @@ def search_sections(searches: list[PromptSearch]) -> list[Section]:
 
 def _section(search: PromptSearch) -> Section:
     best, scale = search.candidates[search.best], search.scale
-    tried = f"{len(search.candidates)} prompts on {search.items:,} validation items"
-    chosen = f"{best.wording} with {best.shots} demonstrations" if best.shots else f"{best.wording}, no demonstrations"
-    sentences = [f"The best of {tried}: {chosen} ({percent(best.score, scale)})."]
+    sign = " %" if scale == 100 else ""
+    tried = f"{counted(len(search.candidates), 'prompt')} on {counted(search.items, 'validation item')}"
+    shown = f" with {counted(best.shots, 'demonstration')}" if best.shots else ", no demonstrations"
+    sentences = [f"The best of {tried}: {best.wording}{shown} ({percent(best.score, scale)}{sign})."]
     if search.corrected is not None:
         limits = f" (95 % interval {interval_text(search.interval, scale)})" if search.interval else ""
         sentences.append(
-            f"It was chosen for that score, which flatters: expect {percent(search.corrected, scale)}{limits}."
+            f"It was chosen for that score, which flatters: expect {percent(search.corrected, scale)}{sign}{limits}."
         )
     rows = [
         [candidate.wording, f"{candidate.shots}", percent(candidate.score, scale), label(candidate.description, 120)]

@@ -21,7 +21,7 @@ TOLERANCE = 1e-9  # equal sums, added in another order, differ by less
 
 
 def flip_groups(
-    sums: np.ndarray, weights: np.ndarray, seed: int, confidence: float = 0.95
+    sums: np.ndarray, weights: np.ndarray, seed: int, confidence: float = 0.95, draws: int = DRAWS
 ) -> tuple[float, Interval | None]:
     """Sign-flip test of a weighted mean difference, and the interval of all effects that it does not reject.
 
@@ -33,14 +33,15 @@ def flip_groups(
     Args:
         sums: For each group the weighted sum of its differences, shape (groups,).
         weights: For each group the sum of its weights, shape (groups,).
-        seed: Seed of the patterns: all of them with at most 14 groups, 20,000 drawn ones otherwise.
+        seed: Seed of the patterns: all of them with at most 14 groups, drawn ones otherwise.
         confidence: Coverage.
+        draws: How many patterns are drawn, in thousands.
 
     Returns:
         The two-sided p-value, and the interval; None with so few groups that nothing can be excluded (fewer than
         6 at 95 %), or when all groups have the same difference.
     """
-    halves = np.concatenate([_half_means(kept, sums, weights) for kept in _patterns(len(sums), seed)], axis=1)
+    halves = np.concatenate([_half_means(kept, sums, weights) for kept in _patterns(len(sums), seed, draws)], axis=1)
     p = float(np.mean((halves[0] <= TOLERANCE) & (halves[1] >= -TOLERANCE)))
     rejected = int((1 - confidence) * halves.shape[1] + TOLERANCE)  # so many patterns are too rare to be believed
     low, high = float(np.sort(halves[0])[rejected]), float(np.sort(halves[1])[-1 - rejected])
@@ -49,7 +50,7 @@ def flip_groups(
     return p, Interval(low, high, confidence, "sign flips of groups")
 
 
-def _patterns(groups: int, seed: int) -> Iterator[np.ndarray]:
+def _patterns(groups: int, seed: int, draws: int) -> Iterator[np.ndarray]:
     """Which groups are kept (1) and which are flipped (0), rows of shape (groups,), in chunks."""
     if groups <= EXACT_GROUPS:
         yield (np.arange(2**groups)[:, None] >> np.arange(groups) & 1).astype(float)
@@ -57,7 +58,7 @@ def _patterns(groups: int, seed: int) -> Iterator[np.ndarray]:
     # The observed pattern is one of the possible ones: with it, p can never be 0 (Phipson and Smyth 2010).
     yield np.ones((1, groups))
     generator = np.random.default_rng(derive_seed(seed, "sign flips"))
-    for _ in range(DRAWS // CHUNK):
+    for _ in range(draws // CHUNK):
         yield generator.integers(0, 2, (CHUNK, groups), dtype=np.int8).astype(float)
 
 
