@@ -154,7 +154,7 @@ def _contrast_line(contrast: Contrast, scale: float) -> str:
         line += f", format {parts[0]}, ability {parts[1]}"
     if contrast.p > 0.05:
         smallest = contrast.detectable_effect
-        shown = _number(smallest, scale) if smallest is not None else "none"
+        shown = _number(smallest, scale) if smallest is not None else "none can be stated"
         line += f"; no difference could be shown (smallest effect that these items could show: {shown})"
     return line
 

@@ -97,7 +97,8 @@ def verdict(contrast: Contrast, scale: float = 100.0) -> str:
     if contrast.result.p <= LEVEL < contrast.p:
         corrected = f"no difference could be shown after correction for the number of contrasts, {p_text(contrast.p)}"
         return f"{candidate} does not beat {baseline}: {corrected}"
-    reach = f"smallest effect this test set could show: {'none' if smallest is None else percent(smallest, scale)}"
+    shown_at_all = "none can be stated" if smallest is None else percent(smallest, scale)
+    reach = f"smallest effect this test set could show: {shown_at_all}"
     return f"{candidate} does not beat {baseline}: no difference could be shown ({reach})"
 
 
