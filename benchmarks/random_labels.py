@@ -23,7 +23,7 @@ from tunelift.core.records import Example
 from tunelift.core.seeds import generator
 from tunelift.data.examples import load_examples
 from tunelift.report.summary import summary_text
-from tunelift.report.wording import by_form_alone, outcome
+from tunelift.report.wording import outcome, reservation
 
 NAME = "random_labels"
 EXAMPLE = REPOSITORY / "examples" / "tweets"
@@ -78,7 +78,7 @@ def main() -> None:
     claimed = [
         f"{contrast.candidate} vs {contrast.baseline}"
         for contrast in report.contrasts
-        if contrast.candidate == "tuned" and outcome(contrast) == "better" and not by_form_alone(contrast)
+        if contrast.candidate == "tuned" and outcome(contrast) == "better" and not reservation(contrast)
     ]
     print("\nclaims of ability from random labels:", ", ".join(claimed) or "none")
     comparison = report.comparison.to_dict()

@@ -144,3 +144,16 @@ def test_a_gain_of_form_is_called_one(english: RunReport) -> None:
         assert verdict(replace(contrast, ability=ability)) == expected
     lost = replace(contrast, ability=replace(contrast.result, effect=0.0, p=1.0))
     assert verdict(replace(lost, result=replace(lost.result, effect=-0.1))) == "tuned is worse than tfidf"
+
+
+def test_a_gain_of_class_frequencies_is_called_one(english: RunReport) -> None:
+    """As from random labels: always the most frequent answer is right more often, and tells nothing apart."""
+    contrast = replace(
+        changed(next(one for one in english.contrasts if one.baseline == "tfidf"), 0.1, 0.001), ability=None
+    )
+    unshown = "that it tells the classes apart better could not be shown"
+    alone = f"tuned is better than tfidf by how often it gives each answer: {unshown}"
+    for effect, p, expected in ((0.05, 0.01, "tuned is better than tfidf"), (0.05, 0.2, alone), (-0.07, 0.01, alone)):
+        balanced = replace(contrast.result, effect=effect, p=p)
+        assert verdict(replace(contrast, balanced=balanced)) == expected
+    assert verdict(replace(contrast, balanced=None)) == "tuned is better than tfidf"

@@ -11,7 +11,6 @@ from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
     NONE,
     anchors,
-    by_form_alone,
     confusion_name,
     effect_text,
     items_text,
@@ -23,6 +22,7 @@ from tunelift.report.wording import (
     p_text,
     percent,
     points,
+    reservation,
     seconds_text,
     verdict,
 )
@@ -47,7 +47,7 @@ def summary_text(report: RunReport) -> str:
         *(
             verdict(contrast, scale)
             for contrast in report.contrasts
-            if outcome(contrast) != "better" or by_form_alone(contrast)
+            if outcome(contrast) != "better" or reservation(contrast)
         ),
         *(f"{section.title.lower()}: {said}" for section in report_sections(report) for said in section.summary),
         *_still_wrong(report),

@@ -79,19 +79,31 @@ def outcome(contrast: Contrast) -> Literal["better", "worse", "undecided"]:
     return "better" if contrast.result.effect > 0 else "worse"
 
 
-def by_form_alone(contrast: Contrast) -> bool:
-    """Whether a gain was shown, and none of ability: what an untrained eye would take for learning."""
-    ability = contrast.ability
-    return outcome(contrast) == "better" and ability is not None and (ability.p > LEVEL or ability.effect <= 0)
+def reservation(contrast: Contrast) -> str | None:
+    """What a shown gain may come from alone where an untrained eye would take it for learning; None otherwise.
+
+    From the form of the answers where no gain of the choice score was shown; from how often each class is answered
+    where none of the balanced accuracy was, which is what a model learns from random labels.
+    """
+    if outcome(contrast) != "better":
+        return None
+    if contrast.ability is not None and not _is_gain(contrast.ability):
+        return "by the form of its answers: that it prefers the right choice more often could not be shown"
+    if contrast.balanced is not None and not _is_gain(contrast.balanced):
+        return "by how often it gives each answer: that it tells the classes apart better could not be shown"
+    return None
+
+
+def _is_gain(result: PairedResult) -> bool:
+    return result.p <= LEVEL and result.effect > 0
 
 
 def verdict(contrast: Contrast, scale: float = 100.0) -> str:
     """A contrast as a plain sentence without a full stop."""
     candidate, baseline, smallest = contrast.candidate, contrast.baseline, contrast.detectable_effect
     shown = outcome(contrast)
-    if by_form_alone(contrast):
-        ability = "that it prefers the right choice more often could not be shown"
-        return f"{candidate} is better than {baseline} by the form of its answers: {ability}"
+    if reserved := reservation(contrast):
+        return f"{candidate} is better than {baseline} {reserved}"
     if shown != "undecided":
         return f"{candidate} is {shown} than {baseline}"
     if contrast.result.p <= LEVEL < contrast.p:
