@@ -75,7 +75,7 @@ def examine(store: RunStore, plan: Plan) -> Evidence:
     samples = {name: condition_samples(store, name) for name in plan.recipe.conditions}
     comparison = compare_conditions(store, plan, samples)
     probes = compare_probes(store, plan, samples)
-    diagnosis = diagnose_errors(store, plan, samples, comparison)
+    diagnosis = diagnose_errors(store, plan, samples, comparison, probes)
     seed = plan.recipe.seed
     evidence = Evidence(
         samples=samples,
@@ -193,17 +193,24 @@ def probe_inputs(store: RunStore) -> list[str]:
     return [entry["inputs"] for name, entry in store.record["stages"].items() if name.startswith("probes/")]
 
 
-def diagnose_errors(store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison) -> Diagnosis:
+def diagnose_errors(
+    store: RunStore,
+    plan: Plan,
+    samples: dict[str, list[Sample]],
+    comparison: Comparison,
+    probes: list[ProbeResult],
+) -> Diagnosis:
     """Say where the last condition still fails, and what follows for the next round."""
     path = store.folder / "diagnosis.json"
     train_counts = dict(Counter(example.target for example in plan.data.splits.train))
     tuning = studied_tuning(store, plan)
 
     def work() -> list[Path]:
-        write_json(path, diagnose(samples, comparison, tuning, train_counts).to_dict())
+        write_json(path, diagnose(samples, comparison, tuning, train_counts, probes).to_dict())
         return [path]
 
-    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning, train_counts], work)
+    found = [probe.to_dict() for probe in probes]
+    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning, train_counts, found], work)
     return Diagnosis.from_dict(read_json(path))
 
 

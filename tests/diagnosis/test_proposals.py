@@ -11,6 +11,7 @@ from tunelift.diagnosis.proposals import (
     beat_classical,
     end_answers,
     enlarge_test,
+    keep_abilities,
     name_choices,
     propose,
     separate_classes,
@@ -18,6 +19,9 @@ from tunelift.diagnosis.proposals import (
     tune_longer,
 )
 from tunelift.diagnosis.records import Confusion, ConfusionTable, Diagnosis
+from tunelift.probes.records import ProbeResult, Retention
+from tunelift.statistics.equivalence import MarginTest
+from tunelift.statistics.intervals import Interval
 from tunelift.statistics.paired import PairedResult
 
 
@@ -186,3 +190,14 @@ def test_a_run_without_faults_proposes_nothing() -> None:
     assert propose(fine, comparison, tuning([0.7, 0.699], 20, [1.0] * 20), {"common": 300, "rare": 300}) == ()
     unparsed = propose(replace(fine, unparsed=3), comparison, None, {})
     assert [proposal.action for proposal in unparsed] == ["name the choices in the instruction"]
+
+
+@pytest.mark.parametrize(("high", "proposed"), [(-0.06, True), (-0.01, False), (0.02, False)])
+def test_abilities_that_were_lost_by_more_than_the_margin_are_to_be_kept(high: float, proposed: bool) -> None:
+    test = MarginTest(-0.1, Interval(-0.2, high, 0.9, "t"), 1.0, 0.05, "lost", "t", 300)
+    probe = ProbeResult("general", (), retentions=(Retention("choice_acc", test, 0.571, 0.42, 100.0),))
+    proposal = keep_abilities([probe])
+    assert (proposal is not None) == proposed
+    if proposal:
+        assert "tune.learning_rate" in proposal.action
+        assert proposal.evidence == "general abilities were lost: choice_acc 57.1 before, 42.0 after"

@@ -13,6 +13,7 @@ from tunelift.comparison.records import Comparison
 from tunelift.core.records import Sample
 from tunelift.diagnosis.proposals import propose
 from tunelift.diagnosis.records import Confusion, ConfusionTable, Diagnosis
+from tunelift.probes.records import ProbeResult
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -22,6 +23,7 @@ def diagnose(
     comparison: Comparison,
     tuning: dict[str, Any] | None,
     train_counts: Mapping[str, int],
+    probes: Sequence[ProbeResult] = (),
 ) -> Diagnosis:
     """Say where a run still fails, and what follows for the next round.
 
@@ -32,6 +34,7 @@ def diagnose(
         comparison: The comparison of all conditions.
         tuning: A `TuningReport` as plain data; None where nothing was tuned.
         train_counts: Training examples by reference answer.
+        probes: What other wordings, orders, texts and tasks changed.
     """
     tuned = [score.name for score in comparison.conditions if score.system == "tuned"]
     condition = tuned[0] if tuned else comparison.conditions[-1].name
@@ -50,7 +53,7 @@ def diagnose(
         won=contrast.won if contrast else (),
         lost=contrast.lost if contrast else (),
     )
-    return replace(diagnosis, proposals=propose(diagnosis, comparison, tuning, train_counts))
+    return replace(diagnosis, proposals=propose(diagnosis, comparison, tuning, train_counts, probes))
 
 
 def _wrong(samples: Sequence[Sample], comparison: Comparison) -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from statistics import fmean
 from typing import Any
 
 from tunelift.comparison.records import Comparison, Contrast
+from tunelift.core.names import CLASSICAL
 from tunelift.diagnosis.records import Diagnosis, Proposal
+from tunelift.probes.records import ProbeResult
 
 LEVEL = 0.05
 FEWEST_ERRORS = 5  # fewer could be chance
@@ -21,7 +23,11 @@ LARGEST_TEST = 9  # times the present test set; more is no practical proposal
 
 
 def propose(
-    diagnosis: Diagnosis, comparison: Comparison, tuning: dict[str, Any] | None, train_counts: Mapping[str, int]
+    diagnosis: Diagnosis,
+    comparison: Comparison,
+    tuning: dict[str, Any] | None,
+    train_counts: Mapping[str, int],
+    probes: Sequence[ProbeResult] = (),
 ) -> tuple[Proposal, ...]:
     """Everything that the numbers of a run propose; empty when there is nothing.
 
@@ -30,9 +36,10 @@ def propose(
         comparison: The comparison of all conditions.
         tuning: A `TuningReport` as plain data; None where nothing was tuned.
         train_counts: Training examples by reference answer.
+        probes: What other wordings, orders, texts and tasks changed.
     """
     contrasts = [contrast for contrast in comparison.contrasts if contrast.candidate == diagnosis.condition]
-    classical = {score.name for score in comparison.conditions if score.system in ("majority", "tfidf")}
+    classical = {score.name for score in comparison.conditions if score.system in CLASSICAL}
     against = [contrast for contrast in contrasts if contrast.baseline in classical]
     proposals = [
         separate_classes(diagnosis),
@@ -41,6 +48,7 @@ def propose(
         end_answers(diagnosis, tuning),
         tune_longer(tuning) if tuning else None,
         tune_less(tuning) if tuning else None,
+        keep_abilities(probes),
         beat_classical(against, train_counts, comparison.scale),
         enlarge_test(contrasts, comparison.scale),
     ]
@@ -123,6 +131,28 @@ def tune_less(tuning: dict[str, Any]) -> Proposal | None:
         "while the training loss fell"
     )
     return Proposal("lower tune.epochs or tune.learning_rate", evidence)
+
+
+def keep_abilities(probes: Sequence[ProbeResult]) -> Proposal | None:
+    """General abilities that were lost by more than the margin."""
+    lost = [
+        kept
+        for probe in probes
+        for kept in probe.retentions
+        if kept.test.interval is not None and kept.test.interval.high < -kept.test.margin
+    ]
+    if not lost:
+        return None
+    changes = [
+        f"{kept.metric} {_shown(kept.baseline, kept.scale)} before, {_shown(kept.candidate, kept.scale)} after"
+        for kept in lost
+    ]
+    action = "lower tune.learning_rate or tune.method.lora.last_layers, or add general examples to the training data"
+    return Proposal(action, f"general abilities were lost: {'; '.join(changes)}")
+
+
+def _shown(score: float, scale: float) -> str:
+    return f"{score * scale:.{1 if scale == 100 else 3}f}"
 
 
 def beat_classical(

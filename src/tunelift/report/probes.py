@@ -128,12 +128,13 @@ def _retention(retention: Retention, comparison: Comparison) -> str:
     limits = f", 90 % interval {interval_text(test.interval, scale)}" if test.interval else ""
     before, after = (f"{percent(score, scale)}{sign}" for score in (retention.baseline, retention.candidate))
     change = f"{metric_name(comparison)} {before} before, {after} after"
+    beyond = test.interval is not None and test.interval.high < -test.margin
     found = {
         "retained": f"kept: a loss of more than {margin} is excluded",
-        "lost": f"lost: the tuned model is worse, and a loss of more than {margin} is not excluded",
+        "lost": f"lost: the tuned model is worse, {'by more than' if beyond else 'perhaps by more than'} {margin}",
         "undecided": f"undecided: {counted(test.n, 'item')} cannot exclude a loss of more than {margin}",
     }[test.verdict]
-    return f"{found} ({change}; {points(test.effect, scale)}{unit(comparison)}{limits}, {p_text(test.p)})."
+    return f"{found} ({change}; {points(test.effect, scale)}{unit(comparison)}{limits})."
 
 
 def _overall(overall: Overall, comparison: Comparison) -> str:
