@@ -151,10 +151,6 @@ def keep_abilities(probes: Sequence[ProbeResult]) -> Proposal | None:
     return Proposal(action, f"general abilities were lost: {'; '.join(changes)}")
 
 
-def _shown(score: float, scale: float) -> str:
-    return f"{score * scale:.{1 if scale == 100 else 3}f}"
-
-
 def beat_classical(
     contrasts: Sequence[Contrast], train_counts: Mapping[str, int], scale: float = 100.0
 ) -> Proposal | None:
