@@ -87,16 +87,16 @@ def test_means_are_those_of_statsmodels(n: int) -> None:
     assert detectable_mean(differences) == pytest.approx(expected, rel=1e-4)
 
 
-def test_grouped_effects_are_larger_and_need_twenty_groups() -> None:
+def test_grouped_effects_are_larger_and_need_fifty_groups() -> None:
     generator = np.random.default_rng(3)
-    groups = np.repeat(np.arange(24), 8)
-    differences = generator.normal(0, 1, 24)[groups] + generator.normal(0, 0.3, 192)
+    groups = np.repeat(np.arange(54), 8)
+    differences = generator.normal(0, 1, 54)[groups] + generator.normal(0, 0.3, 432)
     alone, grouped = detectable_mean(differences), detectable_mean(differences, groups)
     assert alone is not None
     assert grouped is not None
     assert grouped > 1.5 * alone
-    assert detectable_mean(differences[:152], groups[:152]) is None
-    assert detectable_mean(differences[:160], groups[:160]) is not None
+    assert detectable_mean(differences[:392], groups[:392]) is None
+    assert detectable_mean(differences[:400], groups[:400]) is not None
     assert detectable_mean([0.5, 0.5]) is None
 
 
@@ -109,17 +109,17 @@ def test_a_resampled_score_needs_sixty_items_that_differ() -> None:
 
 def test_the_grouped_effect_is_detected_about_as_often_as_promised() -> None:
     generator = np.random.default_rng(4)
-    groups = np.repeat(np.arange(20), 5)
+    groups = np.repeat(np.arange(60), 5)
 
     def draw(effect: float) -> np.ndarray:
-        return effect + generator.normal(0, 1, 20)[groups] + generator.normal(0, 1, 100)
+        return effect + generator.normal(0, 1, 60)[groups] + generator.normal(0, 1, 300)
 
     effect = np.mean([detectable_mean(draw(0.0), groups) for _ in range(30)])
-    shown = [compare_means(np.zeros(100), draw(float(effect)), groups).p <= 0.05 for _ in range(150)]
+    shown = [compare_means(np.zeros(300), draw(float(effect)), groups).p <= 0.05 for _ in range(150)]
     assert np.mean(shown) == pytest.approx(0.8, abs=0.08)
 
 
-@pytest.mark.parametrize("many", [25, 100])
+@pytest.mark.parametrize("many", [60, 100])
 def test_groups_of_unequal_size_show_the_effect_about_four_times_in_five(many: int) -> None:
     """Sign flips show less than a t-test would, the more the sizes differ."""
     generator = np.random.default_rng(6)
