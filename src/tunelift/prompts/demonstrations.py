@@ -68,9 +68,11 @@ def _bm25(shots: int, pool: list[Example], questions: dict[str, str]) -> Selecto
     # A text without a word stands as one empty word, since the library takes no empty lists.
     tokens = {name: words(question) or [""] for name, question in questions.items()}
     retriever.index([tokens[example.id] for example in pool], show_progress=False)
+    indexed = {word for example in pool for word in tokens[example.id]}
 
     def select(example: Example) -> list[Example]:
-        scores = retriever.get_scores(tokens[example.id])
+        known = [word for word in tokens[example.id] if word in indexed]
+        scores = retriever.get_scores(known) if known else [0.0] * len(pool)
         ranked = sorted(range(len(pool)), key=lambda index: (-scores[index], index))
         return [pool[index] for index in ranked if pool[index].id != example.id][:shots][::-1]
 
