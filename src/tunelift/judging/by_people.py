@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import nan
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,13 +16,13 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import read_json, write_json
 from tunelift.core.progress import say
 from tunelift.core.store import RunStore, read_store
-from tunelift.evaluation.judges.agreement import HumanAgreement, agree_with_people
+from tunelift.evaluation.judges.agreement import HumanAgreement, agree_with_people, among_people, units_of
 from tunelift.evaluation.judges.pairwise import Share
 from tunelift.evaluation.judges.people import Judgement, export_pairs, read_judgements
 from tunelift.judging.answers import Answers, hashes_of, samples_of
 from tunelift.judging.by_model import Judged, judgement_file, read_judged
-from tunelift.judging.outcomes import units_of, verdict_shares
-from tunelift.statistics.agreement import Agreement, krippendorff_alpha
+from tunelift.judging.outcomes import verdict_shares
+from tunelift.statistics.agreement import Agreement
 from tunelift.statistics.paired import PairedResult, compare_paired
 from tunelift.statistics.preferences import Strength, bradley_terry
 
@@ -155,19 +154,10 @@ def _peoples_preference(
         losses=losses,
         ties=ties,
         result=compare_paired(1 - scores, scores, units if len(set(units)) < len(units) else None, seed),
-        agreement=_agreement(items, units, seed),
+        agreement=among_people(items, units, seed),
         judge=None if judge is None else judge.judge,
         with_judge=None if judge is None else agree_with_people(judge.preference, judgements, seed),
     )
-
-
-def _agreement(items: Sequence[Sequence[Judgement]], units: Sequence[int], seed: int) -> Agreement | None:
-    if all(len(item) < 2 for item in items):
-        return None
-    raters = list(dict.fromkeys(each.rater for item in items for each in item))
-    said = [{each.rater: each.score for each in item} for item in items]
-    ratings = [[scores.get(rater, nan) for rater in raters] for scores in said]
-    return krippendorff_alpha(ratings, "ordinal", units, seed)
 
 
 def _judge_beside(path: Path, by_item: dict[str, list[Judgement]], hashes: dict[str, str]) -> Judged | None:

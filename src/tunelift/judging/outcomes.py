@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from tunelift.evaluation.judges.agreement import units_of
 from tunelift.evaluation.judges.pairwise import JudgedPair, Share, share_of
 from tunelift.evaluation.judges.people import Judgement
 from tunelift.statistics.paired import PairedResult
@@ -29,10 +30,3 @@ def verdict_shares(judged: Sequence[JudgedPair | Judgement]) -> tuple[Share, Sha
         for score in (1.0, 0.0, 0.5)
     )
     return wins, losses, ties
-
-
-def units_of(judged: Sequence[JudgedPair | Judgement]) -> list[int]:
-    """What belongs together, as a number for each: the group, or the item where it stands alone."""
-    keys = [("item", each.example_id) if each.group is None else ("group", each.group) for each in judged]
-    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-    return [codes[key] for key in keys]

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from math import nan
 from statistics import multimode
 
-import numpy as np
-
 from tunelift.core.errors import UserError
 from tunelift.evaluation.judges.pairwise import JudgedPair, Preference, Share, share_of
 from tunelift.evaluation.judges.people import Judgement
@@ -60,11 +58,13 @@ def agree_with_people(preference: Preference, judgements: Sequence[Judgement], s
         raise UserError("judgements", what, "take judgements of the same two conditions")
     people = [_majority([each.score for each in by_item[pair.example_id]]) for pair in both]
     judge = [pair.score for pair in both]
-    groups = _groups(both)
+    groups = units_of(both)
     cases = [(group, float(one == other)) for group, one, other in zip(groups, judge, people, strict=True)]
     raters = list(dict.fromkeys(each.rater for each in of_pair))
     kappa = cohen_kappa(judge, people, SCORES, None, groups, seed)
-    return HumanAgreement(share_of(cases), kappa, len(raters), _among_people(both, by_item, raters, groups, seed))
+    return HumanAgreement(
+        share_of(cases), kappa, len(raters), among_people([by_item[pair.example_id] for pair in both], groups, seed)
+    )
 
 
 def _majority(scores: Sequence[float]) -> float:
@@ -73,21 +73,24 @@ def _majority(scores: Sequence[float]) -> float:
     return modes[0] if len(modes) == 1 else 0.5
 
 
-def _groups(pairs: Sequence[JudgedPair]) -> list[int]:
-    units = [("item", pair.example_id) if pair.group is None else ("group", pair.group) for pair in pairs]
-    codes = {unit: code for code, unit in enumerate(dict.fromkeys(units))}
-    return [codes[unit] for unit in units]
+def units_of(judged: Sequence[JudgedPair | Judgement]) -> list[int]:
+    """What belongs together, as a number for each: the group, or the item where it stands alone."""
+    keys = [("item", each.example_id) if each.group is None else ("group", each.group) for each in judged]
+    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    return [codes[key] for key in keys]
 
 
-def _among_people(
-    pairs: Sequence[JudgedPair],
-    by_item: dict[str, list[Judgement]],
-    raters: Sequence[str],
-    groups: Sequence[int],
-    seed: int,
-) -> Agreement | None:
-    if not any(len(by_item[pair.example_id]) > 1 for pair in pairs):
+def among_people(items: Sequence[Sequence[Judgement]], units: Sequence[int], seed: int) -> Agreement | None:
+    """How far people agree with each other; None where no item was judged by two.
+
+    Args:
+        items: The judgements of each item.
+        units: Which items belong together, as a number for each.
+        seed: Seed of the bootstrap.
+    """
+    if all(len(item) < 2 for item in items):
         return None
-    said = [{each.rater: each.score for each in by_item[pair.example_id]} for pair in pairs]
-    ratings = np.array([[scores.get(rater, nan) for rater in raters] for scores in said])
-    return krippendorff_alpha(ratings, "ordinal", groups, seed)
+    raters = list(dict.fromkeys(each.rater for item in items for each in item))
+    said = [{each.rater: each.score for each in item} for item in items]
+    ratings = [[scores.get(rater, nan) for rater in raters] for scores in said]
+    return krippendorff_alpha(ratings, "ordinal", units, seed)
