@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from tunelift import __version__
-from tunelift.core.errors import counted
+from tunelift.core.errors import UserError, counted
 from tunelift.core.files import content_hash
 from tunelift.core.progress import say
 from tunelift.core.recipe import Prompting, Recipe
-from tunelift.core.records import Sample
+from tunelift.core.records import Prompt, Sample
 from tunelift.core.store import RunStore
-from tunelift.data.tasks import dump_task
+from tunelift.data.tasks import ROLLING, Task, dump_task
 from tunelift.evaluation.evaluate import evaluate_model
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.models.load import LanguageModel
@@ -79,6 +79,7 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
             found = attacked_items(model, task, prompting, items, pool, variation.attack, seed)
             asked = replace(variation, items=found)
         prompts = variation_prompts(style, prompting, asked, recipe.seed)
+        check_length(prompts, task, model.context, f"probe {probe.name}, {variation.name}")
         positions = range(len(asked.items))
         allowed = recipe.evaluate.allow_execution
         evaluation = evaluate_model(model, style, asked.items, positions, prompts, name, allowed)
@@ -92,6 +93,18 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
     asked: list[Any] = [dump_task(task), content_hash(items), pool, prompting.model_dump(), variation.order, search]
     computed = [model.fingerprint, str(model.model.dtype), model.tokenizer.chat_template]
     store.stage(stage, [__version__, asked, computed, recipe.seed, recipe.evaluate.allow_execution], work)
+
+
+def check_length(prompts: Sequence[Prompt], task: Task, context: int, where: str) -> None:
+    """Refuse questions that the model cannot take; whole texts are cut into windows.
+
+    Raises:
+        UserError: A prompt is longer than the model's context.
+    """
+    long = 0 if task.output_type == ROLLING else sum(len(prompt.token_ids) >= context for prompt in prompts)
+    if long:
+        what = f"{counted(long, 'question')} of task {task.task} leave no room in the model's {context:,} tokens"
+        raise UserError(where, what, "take this probe or task out of evaluate, or show fewer demonstrations")
 
 
 def remove_unrecorded(store: RunStore, stage: str) -> None:
