@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tunelift.core.hardware import quota_cores
+from tunelift.core.hardware import quota_cores, return_free_memory
 
 
 @pytest.mark.parametrize(
@@ -26,3 +29,34 @@ def test_the_quota_in_the_older_layout(tmp_path: Path, quota: str, cores: int | 
 
 def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
     assert quota_cores(tmp_path) is None
+
+
+# Two thousand pieces, of which the last is kept: the library keeps all below it.
+FRAGMENTED = """
+import numpy
+from pathlib import Path
+from tunelift.core.hardware import return_free_memory
+
+def megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+pieces = [numpy.ones(8000) for _ in range(2000)]
+del pieces[:-1]
+before = megabytes()
+return_free_memory()
+print(before - megabytes())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not glibc")
+def test_free_memory_returns_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", FRAGMENTED], capture_output=True, text=True, check=True, timeout=60)
+    assert float(done.stdout) > 100
+
+
+def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr("ctypes.CDLL", missing)
+    return_free_memory()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,15 @@ def fast_precision() -> str:
     if device() == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     return "bfloat16" if cpu_flags() & {"amx_bf16", "avx512_bf16", "bf16"} else "float32"
+
+
+def return_free_memory() -> None:
+    """Give memory that this process no longer uses back to the system, where the C library (glibc) would keep it.
+
+    What it keeps is in pieces. Between passes whose results have different sizes few of them fit, and they add up.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def peak_memory_bytes() -> int:

@@ -21,6 +21,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from tunelift.core.errors import UserError
 from tunelift.core.files import new_folder, write_jsonl
+from tunelift.core.hardware import return_free_memory
 from tunelift.core.progress import progress
 from tunelift.core.records import Prompt
 from tunelift.engine.loss import plan_step, step_loss, supervised_tokens
@@ -112,6 +113,8 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
 
         def backward(loss: Tensor) -> None:
             self.accelerator.backward(loss / count)
+            if self.args.device.type == "cpu":
+                return_free_memory()
 
         with fused_adapters(model):
             share = self.objective.loss(model, inputs, self.token_budget, backward, self._precision) / count
