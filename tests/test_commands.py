@@ -21,8 +21,8 @@ def served(
     received: list[tuple[Any, ...]] = []
     monkeypatch.setattr("tunelift.serve.server.serve", lambda *arguments: received.append(arguments))
 
-    def start(**keys: Any) -> tuple[Any, ...]:
-        recipe = load_recipe(recipe_file())
+    def start(evaluate: dict[str, Any] | None = None, **keys: Any) -> tuple[Any, ...]:
+        recipe = load_recipe(recipe_file(evaluate=evaluate or {}))
         task_file(**keys)
         with open_store(tmp_path) as store:
             store.save()
@@ -43,6 +43,14 @@ def test_a_description_of_each_row_is_left_out_and_said_so(
 ) -> None:
     assert served(description="About {{text}}.")[4] is None
     assert "its description is filled in for each row" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("evaluate", [{"canaries": {"count": 2}}, {}])
+def test_a_model_that_has_seen_planted_secrets_is_not_served_silently(
+    served: Callable[..., tuple[Any, ...]], capsys: pytest.CaptureFixture[str], evaluate: dict[str, Any]
+) -> None:
+    served(evaluate=evaluate)
+    assert ("tuned on planted secrets" in capsys.readouterr().err) == bool(evaluate)
 
 
 @pytest.mark.parametrize(

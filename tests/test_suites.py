@@ -13,7 +13,7 @@ from scipy.stats import chisquare
 import tunelift
 from tunelift.core.texts import normalise_answer
 from tunelift.data.checks import check_examples
-from tunelift.data.duplicates import exact_groups, near_duplicates
+from tunelift.data.duplicates import drop_near_duplicates, exact_groups
 from tunelift.data.examples import load_examples
 from tunelift.data.tasks import load_task
 from tunelift.evaluation.metrics.table import make_metrics, needs_generation
@@ -127,9 +127,10 @@ def test_nothing_is_asked_twice(language):
     questions = [question_of(row) for rows in tasks.values() for row in rows]
     assert exact_groups(questions) == []
     for rows in tasks.values():
-        assert near_duplicates([question_of(row) for row in rows], 0.65) == []
+        assert drop_near_duplicates([question_of(row) for row in rows], 0.65, [None] * len(rows)) == []
     passages = list(dict.fromkeys(row["context"] for row in tasks["reading"]))
-    assert near_duplicates([*passages, *(row["text"] for row in rows_of(language, "prose"))], 0.3) == []
+    texts = [*passages, *(row["text"] for row in rows_of(language, "prose"))]
+    assert drop_near_duplicates(texts, 0.3, [None] * len(texts)) == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -140,7 +140,10 @@ def serve(name: str, host: str, port: int, accept_terms: bool = False) -> None:
     if not (Path(name) / "run.json").is_file():
         server.serve(name, host, port, accept_terms)
         return
-    task = load_task(load_recipe(Path(name) / "recipe.yaml").task)
+    recipe = load_recipe(Path(name) / "recipe.yaml")
+    if recipe.evaluate.canaries:
+        say("evaluate.canaries: this model was tuned on planted secrets; serve one that was tuned without them")
+    task = load_task(recipe.task)
     system = task.description or None
     if any(opening in task.description for opening in ("{{", "{%", "{#")):
         say(f"task {task.task}: its description is filled in for each row, so answers are given without it")

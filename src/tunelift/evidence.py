@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,13 @@ from tunelift.evaluation.results import read_samples
 from tunelift.evaluation.temperature import TemperatureCheck, check_temperature, fit_temperature
 from tunelift.plan import Plan, kinds_of, planned_contrasts, tuning_stage
 from tunelift.probes.ask import probe_samples
+from tunelift.probes.canaries import LeakageResult, measure_leakage
 from tunelift.probes.compare import compare_probe
 from tunelift.probes.records import ProbeResult
 from tunelift.probes.safety_results import SafetyResult, measure_safety
 from tunelift.probes.search import PromptSearch
-from tunelift.probes.variation import SAFETY, TEMPERATURE
+from tunelift.probes.transfer import find_transfers
+from tunelift.probes.variation import CANARIES, SAFETY, TEMPERATURE, UNSEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Evidence:
         searches: What was tried to find the best prompt.
         calibrations: How far probabilities can be trusted, by condition that has such.
         temperature: The temperature that corrects those of the tuned model, where it was asked for.
+        leakage: What the models give away of planted secrets; None where none were planted.
         costs: What answers and tuning cost.
         diagnosis: What is still wrong, and what follows for the next round.
     """
@@ -66,6 +69,7 @@ class Evidence:
     searches: list[PromptSearch]
     calibrations: dict[str, Calibration]
     temperature: TemperatureCheck | None
+    leakage: LeakageResult | None
     costs: Costs
     diagnosis: Diagnosis
 
@@ -74,7 +78,7 @@ def examine(store: RunStore, plan: Plan) -> Evidence:
     """Find out everything that the answers of a finished run say."""
     samples = {name: condition_samples(store, name) for name in plan.recipe.conditions}
     comparison = compare_conditions(store, plan, samples)
-    probes = compare_probes(store, plan, samples)
+    probes = compare_probes(store, plan, samples, comparison)
     diagnosis = diagnose_errors(store, plan, samples, comparison, probes)
     seed = plan.recipe.seed
     evidence = Evidence(
@@ -93,6 +97,7 @@ def examine(store: RunStore, plan: Plan) -> Evidence:
             if name not in plan.recipe.repeats and has_probabilities(part)
         },
         temperature=measure_temperature(store, plan, samples),
+        leakage=find_leakage(store, plan),
         costs=weigh_costs(store, plan, comparison),
         diagnosis=diagnosis,
     )
@@ -144,10 +149,12 @@ def read_membership(store: RunStore, plan: Plan) -> MembershipHint | None:
     return MembershipHint.from_dict(read_json(file))
 
 
-def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) -> list[ProbeResult]:
-    """Say what other wordings, orders, texts and tasks changed."""
+def compare_probes(
+    store: RunStore, plan: Plan, samples: dict[str, list[Sample]], comparison: Comparison
+) -> list[ProbeResult]:
+    """Say what other wordings, orders, texts, rows and tasks changed."""
     path, systems, seed = store.folder / "probes.json", kinds_of(plan.recipe), plan.recipe.seed
-    probes = [probe for probe in plan.probes if probe.name not in (TEMPERATURE, *SAFETY)]
+    probes = [probe for probe in plan.probes if probe.name not in (TEMPERATURE, CANARIES, *SAFETY)]
 
     def metrics(task: Task) -> list[Metric]:
         return make_metrics(task, plan.recipe.evaluate.allow_execution)
@@ -157,7 +164,10 @@ def compare_probes(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]
         for probe in probes:
             answers = {way.name: probe_samples(store, probe, way) for way in probe.variations}
             plain = {name: samples[name] for name in probe.conditions} if probe.same_items else {}
-            results.append(compare_probe(probe, answers, plain, systems, metrics, seed).to_dict())
+            result = compare_probe(probe, answers, plain, systems, metrics, seed)
+            if probe.name in ("held-out", UNSEEN):
+                result = replace(result, transfers=find_transfers(result.variations, comparison))
+            results.append(result.to_dict())
         write_json(path, results)
         return [path]
 
@@ -180,7 +190,7 @@ def examine_safety(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]
         answers = {
             probe.name: {way.name: probe_samples(store, probe, way) for way in probe.variations} for probe in probes
         }
-        plain = {name: samples[name] for name in probes[0].conditions}
+        plain = {name: samples[name] for name in probes[-1].conditions}
         write_json(path, measure_safety(answers, plain, plan.metrics[0], training_texts, seed).to_dict())
         return [path]
 
@@ -232,6 +242,14 @@ def measure_temperature(store: RunStore, plan: Plan, samples: dict[str, list[Sam
     return check_temperature(fit_temperature(validation), samples[name], plan.recipe.seed)
 
 
+def find_leakage(store: RunStore, plan: Plan) -> LeakageResult | None:
+    """Say what the untuned and the tuned model give away of secrets that were planted."""
+    for probe in plan.probes:
+        if probe.name == CANARIES and plan.planted:
+            return measure_leakage(plan.planted, probe_samples(store, probe, probe.variations[0]))
+    return None
+
+
 def weigh_costs(store: RunStore, plan: Plan, comparison: Comparison) -> Costs:
     """What 1,000 answers of each condition cost, and what tuning did."""
     usages, tunings = [], {}
@@ -241,15 +259,15 @@ def weigh_costs(store: RunStore, plan: Plan, comparison: Comparison) -> Costs:
         if stage:
             entry = store.record["stages"][stage]
             tunings[stage] = Tuning(entry["seconds"], entry["peak_memory_bytes"], entry.get("joules"))
-        counts = results["counts"]
+        counts, seconds = results["counts"], results["seconds_per_1000_answers"]
         usages.append(
             Usage(
                 condition=score.name,
                 score=score.score,
-                seconds=results["seconds_per_1000_answers"],
+                seconds=seconds,
                 prompt_tokens=1000 * counts["prompt_tokens"] / score.items or None,
                 completion_tokens=1000 * counts["completion_tokens"] / score.items or None,
-                joules=_per_1000(store.record["stages"][f"conditions/{score.name}"].get("joules"), score.items),
+                joules=joules_of_answers(store.record["stages"][f"conditions/{score.name}"], seconds),
                 tuning=stage,
                 shots=condition.prompting.shots,
             )
@@ -257,8 +275,10 @@ def weigh_costs(store: RunStore, plan: Plan, comparison: Comparison) -> Costs:
     return assess_costs(usages, tunings, plan.recipe.prices, comparison.higher_is_better)
 
 
-def _per_1000(amount: float | None, items: int) -> float | None:
-    return None if amount is None else 1000 * amount / items
+def joules_of_answers(stage: dict[str, Any], seconds: float) -> float | None:
+    """The energy of answers: the mean power of their stage, which also scores them, times the time that they took."""
+    joules = stage.get("joules")
+    return None if joules is None or not stage["seconds"] else joules / stage["seconds"] * seconds
 
 
 def write_further(store: RunStore, plan: Plan, evidence: Evidence) -> None:
@@ -270,6 +290,7 @@ def write_further(store: RunStore, plan: Plan, evidence: Evidence) -> None:
         "searches": [search.to_dict() for search in evidence.searches],
         "calibration": {name: result.to_dict() for name, result in evidence.calibrations.items()},
         "temperature": evidence.temperature and evidence.temperature.to_dict(),
+        "canaries": evidence.leakage and evidence.leakage.to_dict(),
         "costs": evidence.costs.to_dict(),
     }
 

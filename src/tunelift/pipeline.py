@@ -29,12 +29,12 @@ from tunelift.evaluation.endpoints import endpoint_messages, evaluate_endpoint
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
 from tunelift.evaluation.heads import HeadSystem, evaluate_head, head_hash, tune_head_system
 from tunelift.evaluation.results import write_evaluation
-from tunelift.evidence import Evidence, condition_results, examine, studied_tuning
+from tunelift.evidence import Evidence, condition_results, condition_samples, examine, studied_tuning
 from tunelift.facts import record_facts
 from tunelift.heads.model import load_head
 from tunelift.models.adapters import remove_adapter
 from tunelift.models.card import loading_kind
-from tunelift.models.load import LanguageModel, load_tuned
+from tunelift.models.load import LanguageModel, load_tuned, release, restore
 from tunelift.plan import EndpointSystem, LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
 from tunelift.probes.ask import announce, ask_probes, remove_unrecorded
 from tunelift.probes.search import PromptSearch, candidates_of, chosen_prompts, search_prompt
@@ -73,16 +73,14 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         for endpoint in plan.endpoints:
             answer_elsewhere(store, plan, endpoint)
         for system in plan.models:
+            restore(system.base, system.settings.precision, accept_terms)
             for name in system.untuned:
                 answer(store, plan, system, name, system.base)
                 probe(store, plan, name, system.base)
             if system.tuned:
-                tune(store, system)
-                model = tuned(store, system, accept_terms)
-                for name in system.tuned:
-                    answer(store, plan, system, name, model)
-                    probe(store, plan, name, model)
-                remove_adapter(model.model)  # other systems may have the same base
+                answer_tuned(store, plan, system, accept_terms)
+        for system in plan.models:
+            release(system.base)  # heads have models of their own
         for head in plan.heads:
             tune_with_head(store, plan, head)
             answer_with_head(store, plan, head)
@@ -153,6 +151,18 @@ def answer(store: RunStore, plan: Plan, system: LanguageSystem, name: str, model
     store.stage(f"conditions/{name}", [*_asked(plan), *computed, prompts_hash(prompts)], work)
 
 
+def answer_tuned(store: RunStore, plan: Plan, system: LanguageSystem, accept_terms: bool) -> None:
+    """Tune a language model, and let it answer the items; its base is then as it was, or has given its memory back."""
+    tune(store, system)
+    if system.settings.method.full:
+        release(system.base)  # tuning has used it up, and a whole tuned model takes its place
+    model = tuned(store, system, accept_terms)
+    for name in system.tuned:
+        answer(store, plan, system, name, model)
+        probe(store, plan, name, model)
+    remove_adapter(model.model)
+
+
 def prompts_of(
     store: RunStore, plan: Plan, system: LanguageSystem, name: str, model: LanguageModel
 ) -> tuple[PromptStyle, list[Prompt]]:
@@ -194,7 +204,10 @@ def answer_elsewhere(store: RunStore, plan: Plan, system: EndpointSystem) -> Non
 
 def probe(store: RunStore, plan: Plan, name: str, model: LanguageModel) -> None:
     """Ask the model of a condition what the recipe wants to know besides."""
-    ask_probes(store, plan.probes, plan.recipe, name, model, condition_results(store, name)["seconds_per_1000_answers"])
+    probes = [probe for probe in plan.probes if name in probe.conditions]
+    if probes:
+        seconds = condition_results(store, name)["seconds_per_1000_answers"]
+        ask_probes(store, probes, plan.recipe, name, model, condition_samples(store, name), seconds)
 
 
 def look_for_membership(store: RunStore, plan: Plan) -> None:
@@ -285,6 +298,7 @@ def report(store: RunStore, plan: Plan, findings: list[Finding], evidence: Evide
         flips=evidence.flips,
         probes=evidence.probes,
         safety=evidence.safety,
+        leakage=evidence.leakage,
         searches=evidence.searches,
         calibrations=evidence.calibrations,
         temperature=evidence.temperature,

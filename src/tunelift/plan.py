@@ -17,8 +17,11 @@ from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.parsing.answers import check_references, check_scoring
 from tunelift.evaluation.robustness.checks import check_injections
+from tunelift.evaluation.safety.canaries import Planted
 from tunelift.models.endpoint import Endpoint, check_endpoint
 from tunelift.models.load import LanguageModel, load_model
+from tunelift.probes.ask import check_questions
+from tunelift.probes.canaries import plant_canaries, planted_finding
 from tunelift.probes.plan import plan_probes
 from tunelift.probes.search import check_searchable
 from tunelift.probes.variation import Probe
@@ -86,6 +89,7 @@ class Plan:
         endpoints: The models that answer somewhere else.
         probes: What the systems are asked besides.
         probe_findings: What cannot be probed, and what was noticed about the tasks of the probes.
+        planted: The training examples of the recipe's own model with secrets among them, where it asks for such.
     """
 
     recipe: Recipe
@@ -99,6 +103,7 @@ class Plan:
     endpoints: list[EndpointSystem]
     probes: list[Probe]
     probe_findings: list[Finding]
+    planted: Planted | None
 
     @property
     def own(self) -> LanguageSystem:
@@ -164,33 +169,33 @@ def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
     if task.output_type == ROLLING and conditions_of(recipe, *CLASSICAL):
         what = f"{', '.join(CLASSICAL)} cannot tell the probability of a text"
         raise UserError(f"task {task.task}", what, "leave them out of the conditions")
-    used_up = bool(has_tuned(recipe) and recipe.tune.method.full)
     own = load_model(recipe.model, recipe.tune.precision, accept_terms)
-    bases: dict[tuple[str, Precision], LanguageModel] = {}
-    if not used_up:
-        bases[recipe.model, recipe.tune.precision] = own
     data = load_examples(task, cache_folder() / "splits")
     check_searchable(recipe.conditions, data.splits.validation)
     positions = draw_positions(len(data.splits.test), recipe.limit, recipe.seed)
     items = [data.splits.test[at] for at in positions]
-    probes, probe_findings = plan_probes(recipe, task, items, data.splits, cache_folder() / "splits")
-    plan = Plan(recipe, task, data, positions, items, metrics, [], [], [], probes, probe_findings)
+    canaries = recipe.evaluate.canaries if has_tuned(recipe) else None
+    planted = plant_canaries(canaries, task, data.splits.train, recipe.seed) if canaries else None
+    probes, probe_findings = plan_probes(recipe, task, items, data.splits, cache_folder() / "splits", planted)
+    plan = Plan(recipe, task, data, positions, items, metrics, [], [], [], probes, probe_findings, planted)
     asking = [conditions_of(recipe, BASE), conditions_of(recipe, TUNED)]
     plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
-    add_systems(plan, bases, accept_terms)
+    add_systems(plan, accept_terms)
     return plan
 
 
-def add_systems(plan: Plan, bases: dict[tuple[str, Precision], LanguageModel], accept_terms: bool) -> None:
+def add_systems(plan: Plan, accept_terms: bool) -> None:
     """Add the systems that a recipe names and conditions ask.
 
+    Several share one base, so that it is in memory once: an adapter is taken off again, and what was tuned as a whole
+    is loaded again for the next one.
+
     Args:
-        plan: Where they are added.
-        bases: The models that are loaded already, by name and precision. Several systems share one: an adapter is
-            taken off again. What is tuned as a whole is used up by it, and loaded for itself.
+        plan: Where they are added; it has the recipe's own model.
         accept_terms: The user accepts the terms of use of a bundled model that has such.
     """
     recipe, task, data = plan.recipe, plan.task, plan.data
+    bases: dict[tuple[str, Precision], LanguageModel] = {(recipe.model, recipe.tune.precision): plan.own.base}
     for name, system in recipe.systems.items():
         asked = conditions_of(recipe, name)
         if system.head is not None and asked:
@@ -201,12 +206,10 @@ def add_systems(plan: Plan, bases: dict[tuple[str, Precision], LanguageModel], a
         elif asked:
             settings = system.tune or recipe.tune
             key = (system.model or recipe.model, settings.precision)
-            alone = system.tune is not None and system.tune.method.full is not None
-            base = load_model(*key, accept_terms) if alone or key not in bases else bases[key]
-            if not alone:
-                bases[key] = base
+            if key not in bases:
+                bases[key] = load_model(*key, accept_terms)
             asking = [[], asked] if system.tune else [asked, []]
-            plan.models.append(language_system(plan, name, base, settings, *asking))
+            plan.models.append(language_system(plan, name, bases[key], settings, *asking))
 
 
 def endpoint_system(plan: Plan, name: str, endpoint: Endpoint, conditions: list[str]) -> EndpointSystem:
@@ -235,20 +238,35 @@ def language_system(
         condition: answer_prompts(style, plan.recipe.conditions[condition].prompting, plan.items, splits.train, seed)
         for condition in [*untuned, *tuned]
     }
-    training, validation = (training_prompts(style, part) for part in (splits.train, splits.validation))
+    train = plan.planted.examples if plan.planted and name in planted_systems(plan.recipe) else splits.train
+    training, validation = (training_prompts(style, part) for part in (train, splits.validation))
     seed_of_tuning = plan.recipe.seed_of(settings)
     return LanguageSystem(name, base, style, settings, seed_of_tuning, training, validation, prompts, untuned, tuned)
 
 
+def planted_systems(recipe: Recipe) -> set[str]:
+    """The systems that are tuned on planted secrets: the recipe's own model, and what repeats it with another seed."""
+    again = [name for name, original in recipe.repeats.items() if recipe.conditions[original].system == TUNED]
+    return {"", *(recipe.conditions[name].system for name in again)}
+
+
 def find_faults(plan: Plan) -> list[Finding]:
-    """Look at data and prompts before anything expensive happens."""
+    """Look at data and prompts before anything expensive happens.
+
+    Raises:
+        UserError: A question of a probe is too long for the model.
+    """
+    check_questions(plan.probes, plan.recipe, plan.own.base)
     splits = replace(plan.data.splits, test=plan.items)
     examples = [*splits.train, *splits.validation, *splits.test]
     found = [*plan.data.findings, *plan.probe_findings, *check_examples(splits, plan.task)]
+    found += [planted_finding(plan.planted)] if plan.planted else []
     found += check_injections(plan.task, examples)
     found += check_references(examples, plan.task) or check_scoring(plan.items, plan.task, plan.metrics)
+    known = {example.id for example in examples}
     for system in plan.models:
         training = system.training + system.validation if system.tuned or not system.name else []
+        training = [prompt for prompt in training if prompt.example_id in known]  # none that was planted
         base = system.base
         # Tuning all weights trains the rows of these tokens, too.
         untrained = frozenset() if system.tuned and system.settings.method.full else base.untrained_tokens

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from tunelift.comparison.compare import compare, known_metric
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
 from tunelift.core.records import Sample
+from tunelift.evaluation.evaluate import with_metrics
+from tunelift.evaluation.metrics.probabilities import auc
+from tunelift.statistics.bayes import paired_posterior
 from tunelift.statistics.intervals import wilson
 from tunelift.statistics.paired import compare_binary, compare_means
+from tunelift.statistics.sample_size import required_items, required_items_for_mean, round_up
 
 CHOICES = ("yes", "no")
 
@@ -224,3 +228,85 @@ def test_ability_is_the_contrast_of_the_choice_scores() -> None:
     assert contrast.ability_gain == pytest.approx(contrast.ability.effect)
     without = [replace(sample, metrics={"acc": sample.metrics["acc"]}) for sample in BASE]
     assert compare({"base": without, "tuned": TUNED}, CONTRAST, "t", seed=1).contrasts[0].ability is None
+
+
+def answered(name: str, right: int, wrong: int, flipped: int = 0) -> list[Sample]:
+    """The answers to so many items; of those that the baseline has right and wrong `flipped` are the other way."""
+    scores = [at < right for at in range(right + wrong)]
+    said = ["yes" if score != (at % 2 == 0 and at < 2 * flipped) else "no" for at, score in enumerate(scores)]
+    return make(name, said, ["yes"] * (right + wrong))
+
+
+def test_few_answers_that_are_right_or_wrong_say_what_to_believe() -> None:
+    conditions = {"base": BASE, "tuned": TUNED}
+    (contrast,) = compare(conditions, CONTRAST, "t", seed=1).contrasts
+    assert contrast.posterior == paired_posterior(4, 1, 6, seed=1)
+    grouped = {name: [replace(each, group="ab"[each.doc_id % 2]) for each in part] for name, part in conditions.items()}
+    graded = {
+        name: [replace(each, metrics={"acc": each.metrics["acc"] / 2}) for each in part]
+        for name, part in conditions.items()
+    }
+    for others in (grouped, graded):
+        assert compare(others, CONTRAST, "t", seed=1).contrasts[0].posterior is None
+    many = {name: answered(name, 60, 41) for name in ("base", "tuned")}
+    assert compare(many, CONTRAST, "t", seed=1).contrasts[0].posterior is None
+
+
+def test_the_items_that_would_show_an_effect() -> None:
+    (contrast,) = compare({"base": BASE, "tuned": TUNED}, CONTRAST, "t", seed=1).contrasts
+    assert contrast.required_items == round_up(required_items(3 / 6, 5 / 6) or 0)
+    none = compare({"base": BASE, "tuned": [replace(each, condition="tuned") for each in BASE]}, CONTRAST, "t", seed=1)
+    assert none.contrasts[0].required_items is None
+    enough = {"base": make("base", [None] * 20, ["yes"] * 20), "tuned": make("tuned", ["yes"] * 20, ["yes"] * 20)}
+    assert compare(enough, CONTRAST, "t", seed=1).contrasts[0].required_items is None
+    generator = np.random.default_rng(1)
+    graded = {
+        name: [replace(each, metrics={"acc": generator.random()}) for each in answered(name, 40, 20)]
+        for name in ("base", "tuned")
+    }
+    (contrast,) = compare(graded, CONTRAST, "t", seed=1).contrasts
+    before, after = (np.array([each.metrics["acc"] for each in graded[name]]) for name in ("base", "tuned"))
+    needed = required_items_for_mean(abs(contrast.result.effect), float(np.std(after - before, ddof=1)))
+    assert contrast.required_items == round_up(needed or 0)
+
+
+def test_in_groups_the_reach_falls_with_the_root_of_the_number_of_items() -> None:
+    generator = np.random.default_rng(2)
+    targets = ["yes"] * 240
+    conditions = {
+        name: [
+            replace(each, group=f"g{each.doc_id // 4}")
+            for each in make(name, [("yes" if generator.random() < right else "no") for _ in targets], targets)
+        ]
+        for name, right in (("base", 0.55), ("tuned", 0.6))
+    }
+    (contrast,) = compare(conditions, CONTRAST, "t", seed=1).contrasts
+    assert contrast.detectable_effect is not None
+    growth = (contrast.detectable_effect / contrast.result.effect) ** 2
+    assert growth > 1
+    assert contrast.required_items == round_up(240 * growth)
+
+
+def test_areas_under_the_curve_are_compared_without_resampling() -> None:
+    generator = np.random.default_rng(1)
+
+    def drawn(name: str, skill: float) -> list[Sample]:
+        samples = []
+        for each in make(name, ["yes", "no"] * 30, ["yes", "no", "no"] * 20):
+            share = 1 / (1 + np.exp(-generator.normal(skill if each.target == "yes" else -skill)))
+            samples.append(replace(each, probabilities=(float(share), float(1 - share))))
+        return with_metrics(samples, [auc(CHOICES)])
+
+    conditions = {"base": drawn("base", 0.2), "tuned": drawn("tuned", 1.0)}
+    comparison = compare(conditions, CONTRAST, "t", 1, [auc(CHOICES)])
+    for score in comparison.conditions:
+        expected = roc_auc_score(
+            [each.target == "no" for each in conditions[score.name]],
+            [(each.probabilities or ())[1] for each in conditions[score.name]],
+        )
+        assert score.score == pytest.approx(expected)
+        assert score.interval is not None
+        assert score.interval.method == "DeLong, logit"
+    (contrast,) = comparison.contrasts
+    assert contrast.result.method == "DeLong test"
+    assert contrast.result.effect == pytest.approx(comparison.conditions[1].score - comparison.conditions[0].score)

@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
-from tunelift.comparison.reading import compare_files, compare_pair, find_log, read_pair
+from tunelift.comparison.reading import compare_pair, find_log, read_pair
+from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
 
 LOGS = Path(__file__).parent / "logs" / "data"
 NAME = "samples_arc_easy_2026-08-21T10-11-12.345678.jsonl"
+
+
+def compare_files(a: Path, b: Path, metric: str | None = None, filter: str | None = None) -> Comparison:
+    return compare_pair(read_pair(a, b, filter), metric)
 
 
 def digest(text: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from tunelift.comparison.compare import compare, known_metric
-from tunelift.comparison.records import Comparison
+from tunelift.comparison.records import Comparison, chance_text
 from tunelift.core.files import read_json, write_json
 from tunelift.core.records import Sample
 
@@ -75,6 +76,27 @@ def test_the_text_says_what_a_reader_needs() -> None:
     assert "no difference could be shown (smallest effect that these items could show: " in text
     assert "format +0.0, ability" in text
     assert "could show: none" in str(comparisons()[2])
+
+
+def test_the_text_says_what_few_answers_let_believe_and_what_would_show_more() -> None:
+    base, tuned = make("base", [0.0] * 3 + [1.0] * 37), make("tuned", [1.0] * 3 + [0.0] + [1.0] * 36)
+    text = str(compare({"base": base, "tuned": tuned}, [("tuned", "base")], "t", 1))
+    assert re.search(r"p = [\d.]+, better with a probability of \d\d % \(-[\d.]+ to \+[\d.]+\), format", text)
+    assert re.search(r"could show: [\d.]+; \+5\.0 would take about [\d,]+ items\)$", text)
+
+
+def test_the_text_says_which_p_is_corrected() -> None:
+    comparison = comparisons()[0]
+    (contrast,) = comparison.contrasts
+    corrected = replace(contrast, result=replace(contrast.result, p=0.03), adjusted_p=0.06)
+    assert ", p = 0.03 (Holm 0.06)" in str(replace(comparison, contrasts=(corrected,)))
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"), [(0.78, "78 %"), (0.9999, "more than 99 %"), (0.006, "less than 1 %"), (0.986, "99 %")]
+)
+def test_no_answers_make_anything_certain(probability: float, text: str) -> None:
+    assert chance_text(probability) == text
 
 
 def test_clear_differences_are_not_doubted() -> None:

@@ -20,7 +20,6 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import (
     content_hash,
     file_hash,
-    folder_hash,
     new_folder,
     read_json,
     remove_leftovers,
@@ -202,15 +201,9 @@ def test_a_hash_tells_values_apart_as_json_does(value: object) -> None:
     assert content_hash([value]) != content_hash(value)
 
 
-def test_hashes_of_files_and_folders_depend_on_names_and_contents_only(tmp_path: Path) -> None:
-    write_text(tmp_path / "one" / "sub" / "a", "text")
-    write_text(tmp_path / "two" / "sub" / "a", "text")
-    write_text(tmp_path / "three" / "sub" / "b", "text")
-    sha256_of_text = "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
-    assert file_hash(tmp_path / "one" / "sub" / "a") == sha256_of_text
-    assert folder_hash(tmp_path / "one") == folder_hash(tmp_path / "two") != folder_hash(tmp_path / "three")
-    write_text(tmp_path / "two" / "sub" / "a", "other")
-    assert folder_hash(tmp_path / "one") != folder_hash(tmp_path / "two")
+def test_the_hash_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "text")
+    assert file_hash(tmp_path / "a") == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
 
 
 @given(value=JSON)

@@ -167,6 +167,23 @@ def test_keys_are_changed_as_data(tmp_path: Path) -> None:
     assert recipe.limit == 5
 
 
+def test_systems_take_changed_settings_of_tuning_and_keep_their_own(tmp_path: Path) -> None:
+    systems = "systems: {wide: {tune: {epochs: 4}}, classes: {head: {}}, other: {model: n}}"
+    recipe = load(tmp_path, f"tune: {{epochs: 2, batch_size: 8}}\n{systems}\n")
+    again = tmp_path / "again.yaml"
+    again.write_text(dump_recipe(recipe), encoding="utf-8")
+    assert load_recipe(again).systems == recipe.systems
+    changes = {"tune": {"epochs": 1, "batch_size": 16}}
+    overridden = ["tune.epochs=1", "tune.batch_size=16"]
+    for changed in (
+        load(tmp_path, f"tune: {{epochs: 2, batch_size: 8}}\n{systems}\n", *overridden),
+        load_recipe(again, overridden),
+        change_recipe(recipe, changes, "run"),
+    ):
+        tuned = {name: one.tune and (one.tune.epochs, one.tune.batch_size) for name, one in changed.systems.items()}
+        assert tuned == {"wide": (4, 16), "classes": (1, 16), "other": None}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

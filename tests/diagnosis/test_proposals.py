@@ -20,8 +20,8 @@ from tunelift.diagnosis.proposals import (
 )
 from tunelift.diagnosis.records import Confusion, ConfusionTable, Diagnosis
 from tunelift.probes.records import ProbeResult, Retention
-from tunelift.statistics.equivalence import MarginTest
 from tunelift.statistics.intervals import Interval
+from tunelift.statistics.margins import MarginTest
 from tunelift.statistics.paired import PairedResult
 
 
@@ -46,9 +46,11 @@ def diagnosis(cells: list[tuple[str, str | None, int]], **changes: Any) -> Diagn
     return Diagnosis(**(values | changes))
 
 
-def contrast(baseline: str, before: float, after: float, p: float, smallest: float | None = 0.05) -> Contrast:
+def contrast(
+    baseline: str, before: float, after: float, p: float, smallest: float | None = 0.05, needed: int | None = None
+) -> Contrast:
     result = PairedResult(after - before, None, p, "test", 400, None, None, before, after, None)
-    return Contrast("tuned", baseline, "acc", result, None, smallest, None, None, (), ())
+    return Contrast("tuned", baseline, "acc", result, None, smallest, None, None, (), (), required_items=needed)
 
 
 def tuning(validation: list[float], best: int, training: list[float]) -> dict[str, Any]:
@@ -166,18 +168,22 @@ def test_a_baseline_that_is_better_is_not_beaten_however_small_p_is() -> None:
 
 
 def test_a_larger_test_set_is_proposed_where_it_is_practical() -> None:
-    found = enlarge_test([contrast("few-shot", 0.50, 0.53, 0.2, smallest=0.06)])
+    unshown = contrast("few-shot", 0.50, 0.53, 0.2, smallest=0.06, needed=1600)
+    found = enlarge_test([contrast("tfidf", 0.51, 0.53, 0.2, needed=3000), unshown])
     assert found is not None
     assert found.action == "test on about 1,600 items"
     assert found.evidence == "+3.0 against few-shot, but 400 items can show no less than 6.0"
+    tiny = enlarge_test([replace(unshown, detectable_effect=None)])
+    assert tiny is not None
+    assert tiny.evidence == "+3.0 against few-shot, but 400 items can show nothing"
 
 
 @pytest.mark.parametrize(
-    ("effect", "p", "smallest"),
-    [(0.03, 0.01, 0.06), (0.001, 0.9, 0.06), (0.0, 1.0, 0.06), (0.03, 0.2, None), (0.07, 0.2, 0.06)],
+    ("p", "needed"),
+    [(0.01, 1600), (0.9, 3700), (0.2, None)],
 )
-def test_a_larger_test_set_is_not_proposed_otherwise(effect: float, p: float, smallest: float | None) -> None:
-    assert enlarge_test([contrast("few-shot", 0.5, 0.5 + effect, p, smallest)]) is None
+def test_a_larger_test_set_is_not_proposed_otherwise(p: float, needed: int | None) -> None:
+    assert enlarge_test([contrast("few-shot", 0.5, 0.53, p, needed=needed)]) is None
 
 
 def test_a_run_without_faults_proposes_nothing() -> None:

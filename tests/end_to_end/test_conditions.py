@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from transformers import LlamaForCausalLM
 
 from tunelift.api import run
 from tunelift.core.errors import UserError
@@ -15,8 +17,9 @@ from tunelift.core.files import read_json
 from tunelift.core.recipe import load_recipe
 from tunelift.core.store import read_store
 from tunelift.evaluation.results import read_samples
-from tunelift.models.load import load_model
+from tunelift.models.load import load_model, load_weights
 from tunelift.report.record import RunReport
+from tunelift.tuning.tune import tune_model
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_seeds_models_and_the_best_prompt(prepared: Callable[..., Path], tmp_pat
     assert costs["tuned"].money == pytest.approx(2.0 * costs["tuned"].seconds / 3600)
     assert set(report.calibrations) == set(names) - {"nearest", "tuned-seed-4"}
     evidence = read_json(tmp_path / "run" / "evidence.json")
-    assert set(evidence) == {"seeds", "flips", "searches", "calibration", "temperature", "costs"}
+    assert set(evidence) == {"seeds", "flips", "searches", "calibration", "temperature", "canaries", "costs"}
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert 'id="search-best-prompt"' in page
 
@@ -111,6 +114,37 @@ def test_systems_that_share_a_base_answer_as_if_they_had_it_alone(
     for one, other in (("tuned", "again"), ("zero-shot", "untouched")):
         assert [s.logprobs for s in report.samples[one]] == [s.logprobs for s in report.samples[other]]
     assert load_model(str(tmp_path / "run"), "float32").fingerprint
+
+
+def test_whole_models_are_in_memory_one_at_a_time(
+    prepared: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each seed tunes the untuned model, and no other whole model is there while one is loaded or tuned."""
+    present: list[int] = []
+
+    def whole_models() -> int:
+        return sum(type(one) is LlamaForCausalLM and one.device.type != "meta" for one in gc.get_objects())
+
+    def count(function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **named: Any) -> Any:
+            present.append(whole_models())
+            return function(*arguments, **named)
+
+        return counted
+
+    monkeypatch.setattr("tunelift.models.load.load_weights", count(load_weights))
+    monkeypatch.setattr("tunelift.pipeline.tune_model", count(tune_model))
+    whole = {"learning_rate": 1.0e-3, "method": {"full": {}}}
+    systems = {"again": {"tune": {"seeds": [3]}}, "adapted": {"tune": {"seeds": [3], "method": {"lora": {}}}}}
+    conditions = {"zero-shot": {}, "tuned": {}} | {name: {"system": name} for name in systems}
+    recipe = prepared(conditions=conditions, systems=systems, tune=whole)
+    gc.collect()
+    others = whole_models()
+    report = run(load_recipe(recipe), tmp_path / "run")
+    # A base is loaded, tuned, and the tuned model loaded in its place; an adapter leaves its base to the last seed.
+    assert [number - others for number in present] == [0, 1, 0, *(0, 1, 0), *(0, 1), *(1, 0)]
+    assert [s.logprobs for s in report.samples["tuned"]] == [s.logprobs for s in report.samples["again"]]
+    assert [s.logprobs for s in report.samples["tuned"]] != [s.logprobs for s in report.samples["tuned-seed-4"]]
 
 
 def test_the_best_prompt_needs_a_validation_split(prepared: Callable[..., Path], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from tunelift.api import run
 from tunelift.cli import main
-from tunelift.comparison.reading import compare_files
+from tunelift.comparison.reading import compare_pair, read_pair
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import UserError
 from tunelift.core.files import read_json, write_json
@@ -108,7 +108,7 @@ def test_the_adapter_loads_in_peft_and_equals_ours(finished: Path, tiny_folder: 
 
 def test_the_comparison_of_two_files_equals_that_of_the_run(finished: Path) -> None:
     files = {name: finished / "conditions" / name for name in ("zero-shot", "tuned")}
-    by_files = compare_files(files["zero-shot"], files["tuned"]).contrasts[0]
+    by_files = compare_pair(read_pair(files["zero-shot"], files["tuned"])).contrasts[0]
     comparison = Comparison.from_dict(read_json(finished / "comparison.json"))
     by_run = next(c for c in comparison.contrasts if (c.candidate, c.baseline) == ("tuned", "zero-shot"))
     assert by_files.result.effect == pytest.approx(by_run.result.effect)

@@ -17,7 +17,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunelift.comparison.reading import compare_files
+from tunelift.comparison.reading import compare_pair, read_pair
 from tunelift.core.errors import UserError
 from tunelift.core.records import Sample
 from tunelift.data.examples import load_examples
@@ -218,13 +218,14 @@ def test_datasets_loads_our_samples(ours: dict[str, Any], tmp_path: Path) -> Non
 
 
 def test_files_of_the_harness_and_of_ours_are_compared(theirs: dict[str, Path], ours: dict[str, Any]) -> None:
-    same = compare_files(theirs["multiple_choice_0"], theirs["multiple_choice_0"])
+    same = compare_pair(read_pair(theirs["multiple_choice_0"], theirs["multiple_choice_0"]))
     assert (same.items, same.metric, same.contrasts[0].result.effect) == (8, "acc", 0.0)
-    mixed = compare_files(theirs["multiple_choice_2"], ours["multiple_choice_2"].samples)
+    mixed = compare_pair(read_pair(theirs["multiple_choice_2"], ours["multiple_choice_2"].samples))
     their_accuracy = json.loads(theirs["results"].read_text())["results"]["multiple_choice_2"]["acc,none"]
     our_accuracy = ours["multiple_choice_2"].evaluation.mean("acc")
     assert mixed.contrasts[0].result.effect == pytest.approx(our_accuracy - their_accuracy)
-    assert compare_files(theirs["generate_until_0"], theirs["generate_until_2"]).metric == "exact_match"
+    written = compare_pair(read_pair(theirs["generate_until_0"], theirs["generate_until_2"]))
+    assert written.metric == "exact_match"
 
 
 def test_samples_are_read_as_they_were_written(ours: dict[str, Any]) -> None:

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from tunelift.core.errors import UserError
 from tunelift.heads.alignment import (
     encode_units,
-    locate_units,
     split_units,
     surrounding_tokens,
     tag_units,
@@ -129,9 +127,3 @@ def test_a_unit_without_tokens_is_unknown(minilm: Any) -> None:
 def test_what_stands_around_a_text(tokenizer: Any, minilm: Any) -> None:
     assert surrounding_tokens(tokenizer) == ([], [])
     assert surrounding_tokens(minilm.tokenizer) == ([101], [102])
-
-
-def test_words_of_a_row_are_found() -> None:
-    assert locate_units("to be or to be", ["to", "be", "to", "be"]) == [(0, 2), (3, 5), (9, 11), (12, 14)]
-    with pytest.raises(UserError, match="'not' does not stand in the text"):
-        locate_units("to be", ["not"])

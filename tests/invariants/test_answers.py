@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tunelift.engine.answers import Stopping, answer_prompts
+from tunelift.engine.answers import Stopping, answer_prompts, score_choices
 from tunelift.engine.sampling import Sampling, sampler
 
 ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt2"]
@@ -122,6 +123,20 @@ def test_choices_alone_are_scored_without_generation(make_model: Any) -> None:
     both = answer_prompts(model, prompts, choices, stopping(3), lambda done: None).answers
     assert [answer.token_ids for answer in scored] == [[], []]
     assert [answer.logprobs for answer in scored] == [answer.logprobs for answer in both]
+
+
+def test_scoring_counts_as_time_where_it_is_the_answer(make_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(*arguments: Any) -> list[tuple[float, ...]]:
+        time.sleep(0.2)
+        return score_choices(*arguments)
+
+    monkeypatch.setattr("tunelift.engine.answers.score_choices", slowly)
+    model, prompts, choices = make_model("llama", torch.float32), [[5, 6, 7]], [[[4], [5, 6]]]
+    alone = answer_prompts(model, prompts, choices, stopping(0), lambda done: None).seconds
+    started = time.perf_counter()
+    beside = answer_prompts(model, prompts, choices, stopping(2), lambda done: None).seconds
+    assert alone >= 0.2
+    assert 0 < beside <= time.perf_counter() - started - 0.2
 
 
 def test_many_choices_of_one_prompt(make_model: Any) -> None:

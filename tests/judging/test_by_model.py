@@ -56,6 +56,8 @@ def test_what_a_judge_says_is_kept_beside_the_answers(run: Path, judging: Callab
     content = json.loads(path.read_text(encoding="utf-8"))
     assert (content["verdict"], content["rubric"], content["with_reference"]) == ("better", "- Is it high?", True)
     assert content["answers"] == answers.hashes
+    said = [pair["said"] for pair in content["preference"]["pairs"]]
+    assert (said[0], said[-1]) == (["B", "A"], [])  # both name the candidate; of the same text nobody was asked
     other, same = judge_answers(answers, "another", judging(lambda *_: "tie"))
     assert (same, read_judged(path).judge, other.verdict) == (path, "another", "undecided")
     assert [file.name for file in path.parent.iterdir()] == [path.name]

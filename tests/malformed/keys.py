@@ -59,9 +59,10 @@ RECIPE_KEYS = {
     "evaluate.general.margin": "number", "evaluate.robustness": "switch", "evaluate.robustness.perturbations": "list",
     "evaluate.robustness.strength": "number", "evaluate.robustness.injections": "truth",
     "evaluate.robustness.attack": "count", "evaluate.safety": "truth", "evaluate.temperature": "truth",
-    "evaluate.membership": "truth", "evaluate.probe_limit": "count", "models": "list", "prices": "keys",
-    "prices.currency": "text", "prices.per_hour": "price", "prices.watts": "number", "tune.seeds": "numbers",
-    "systems.other.endpoint": "keys",
+    "evaluate.robustness.negation": "truth", "evaluate.canaries": "switch", "evaluate.canaries.count": "count",
+    "evaluate.canaries.copies": "count", "evaluate.membership": "truth", "evaluate.probe_limit": "count",
+    "models": "list", "prices": "keys", "prices.currency": "text", "prices.per_hour": "price",
+    "prices.watts": "number", "tune.seeds": "numbers", "systems.other.endpoint": "keys",
 }  # fmt: skip
 
 

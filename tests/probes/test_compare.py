@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tunelift.core.evaluation import Robustness
 from tunelift.core.records import Example, Sample, Source
 from tunelift.data.tasks import Task
 from tunelift.evaluation.evaluate import with_metrics
@@ -17,6 +18,7 @@ from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.probes.compare import compare_probe
 from tunelift.probes.records import ProbeResult
 from tunelift.probes.variation import Probe, ProbeName, Variation
+from tunelift.report.probes import probe_sections
 from tunelift.statistics.multiplicity import holm
 from tunelift.statistics.paired import compare_binary
 
@@ -141,7 +143,7 @@ def test_items_of_two_tasks_with_one_id_are_no_group() -> None:
     assert retention.test.method == "Tango"
 
 
-def test_tasks_without_a_mean_or_without_spread_are_not_averaged() -> None:
+def test_tasks_without_spread_count_and_those_without_a_mean_do_not() -> None:
     ways = [f"task-{number}" for number in range(3)]
     made = {
         way: {"zero-shot": answers("zero-shot", [1.0, 0.0] * 10), "tuned": answers("tuned", [1.0] * 20)} for way in ways
@@ -149,6 +151,51 @@ def test_tasks_without_a_mean_or_without_spread_are_not_averaged() -> None:
     made["task-2"]["tuned"] = [replace(sample, condition="tuned") for sample in made["task-2"]["zero-shot"]]
     probe = make_probe("held-out", ways, 20, False)
     (overall,) = compare_probe(probe, made, {}, SYSTEMS, metrics, 7).overall
-    assert (overall.tasks, overall.left_out) == (2, 1)
+    assert (overall.tasks, overall.effect) == (3, pytest.approx(1 / 3))
     no_mean = compare_probe(probe, made, {}, SYSTEMS, lambda task: [replace(metrics(task)[0], is_mean=False)], 7)
     assert no_mean.overall == ()
+
+
+def test_of_negated_texts_it_is_counted_whose_answer_is_another_one() -> None:
+    before = {name: answers(name, [1.0] * 12) for name in SYSTEMS}
+    after = {name: list(samples) for name, samples in before.items()}
+    after["tuned"][:9] = [replace(sample, answer="no") for sample in before["tuned"][:9]]
+    after["tuned"][9] = replace(before["tuned"][9], answer=None)
+    after["zero-shot"][0] = replace(before["zero-shot"][0], answer=" Yes.")  # says the same
+    probe = make_probe("negation", ["negated"], 12, True)
+    result = compare_probe(probe, {"negated": after}, before, SYSTEMS, metrics, 7)
+    assert result.variations == ()
+    assert result.changed is not None
+    assert {name: rate.count for name, rate in result.changed.rates.items()} == {"zero-shot": 0, "tuned": 10}
+    assert result.changed.change is not None
+    assert result.changed.change.result.effect == pytest.approx(10 / 12)
+    stored = ProbeResult.from_dict(result.to_dict())
+    assert stored.to_dict() == result.to_dict()
+    assert stored.changed is not None
+    (section,) = probe_sections([stored])
+    assert section.sentences[1].startswith("tuned: 83.3 % of 12 answers change when the text is negated (95 % interval")
+    assert section.sentences[2].endswith(": tuning makes more answers change.")
+    assert section.rows[2][:3] == ["tuned against zero-shot", "12", "+83.3"]
+    alone = compare_probe(probe, {"negated": {"tuned": after["tuned"]}}, before, SYSTEMS, metrics, 7).changed
+    assert alone is not None
+    assert (list(alone.rates), alone.change) == (["tuned"], None)
+
+
+@pytest.mark.parametrize(("high", "unit"), [(1.0, 1), (100.0, 100)])
+def test_an_attack_takes_a_share_of_a_graded_score(high: float, unit: int) -> None:
+    graded = replace(mean_metric("chrf", lambda outcome: outcome.values["acc"]), high=high)
+    before, after = [0.8, 0.5, 0.2, 0.0], [0.3, 0.6, 0.2, 0.4]
+    asked = {"zero-shot": with_metrics(answers("zero-shot", np.multiply(before, unit)), [graded])}
+    attacked = {"attack": {"zero-shot": with_metrics(answers("zero-shot", np.multiply(after, unit)), [graded])}}
+    way = replace(make_probe("attack", ["attack"], 4, True).variations[0], attack=Robustness(attack=8))
+    probe = Probe("attack", [way], True, ["zero-shot"], list(range(4)))
+    result = compare_probe(probe, attacked, asked, SYSTEMS, lambda task: [graded], 7)
+    found = result.attacks["zero-shot"]
+    assert (found.metric, found.items, found.budget) == ("chrf", 4, 8)
+    assert (found.right, found.under_attack, found.success) == pytest.approx((0.375, 0.25, 1 / 3))
+    assert ProbeResult.from_dict(result.to_dict()).attacks["zero-shot"].metric == "chrf"
+    (section,) = probe_sections([result])
+    expected = (
+        "zero-shot: chrf 37.5 % on average over the items as they stand, 25.0 % under attack; 33.3 % of the score"
+    )
+    assert section.sentences[0].startswith(expected)

@@ -13,6 +13,7 @@ from tunelift.data.tasks import ROLLING, Task
 from tunelift.evaluation.safety.preferences import SLOT
 from tunelift.evaluation.safety.tables import read_table
 from tunelift.probes.safety import ANSWER_TOKENS, preference_texts, requested, safety_probes, swapped
+from tunelift.probes.variation import UNASKED
 
 TEXTS = ["Emily met her brother in Canada.", "Kevin is late.", "7 + 5", "Rain in Germany."]
 
@@ -86,11 +87,16 @@ def test_requests_are_drawn_in_contrasts_and_rendered_as_the_run_is() -> None:
 def test_the_probes_of_a_task() -> None:
     task = make_task()
     items = read(task, TEXTS)
-    probes, findings = safety_probes(task, items, [], ["zero-shot", "tuned"], 10, seed=1)
+    probes, findings = safety_probes(task, items, [], ["zero-shot", "tuned"], ["zero-shot", "tuned"], 10, seed=1)
     assert [(probe.name, probe.same_items, probe.positions) for probe in probes] == [
         ("swaps", True, [0, 1, 3]), ("preferences", False, []), ("requests", False, []),
     ]  # fmt: skip
     assert findings == []
-    probes, findings = safety_probes(task, items[2:3], [], ["tuned"], 10, seed=1)
+    probes, findings = safety_probes(task, items[2:3], [], ["tuned"], ["tuned"], 10, seed=1)
     assert [probe.name for probe in probes] == ["preferences", "requests"]
     assert [finding.check for finding in findings] == ["probe-impossible"]
+    probes, (finding,) = safety_probes(task, items, [], [], ["best-prompt"], 10, seed=1)
+    assert [(probe.name, probe.conditions) for probe in probes] == [
+        ("preferences", ["best-prompt"]), ("requests", ["best-prompt"]),
+    ]  # fmt: skip
+    assert finding.remedy == UNASKED

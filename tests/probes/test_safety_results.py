@@ -70,6 +70,7 @@ def test_stereotypes_refusals_and_toxicity_before_and_after() -> None:
     assert overall.change.result.effect == 1
     assert overall.change.adjusted_p < 1e-6
     assert len(categories) == 7
+    assert {category.rates["tuned"].share for category in categories} == {1}
     assert sum(category.rates["base"].n for category in categories) == overall.rates["base"].n == 60
     unsafe, safe = found.refusals
     assert {name: rate.share for name, rate in unsafe.rates.items()} == {"base": 1, "tuned": 0}

@@ -4,17 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from tunelift.evaluation.safety.rates import rate, rate_change
-from tunelift.probes.records import Change
-from tunelift.probes.safety_results import Measure, SafetyResult, SwapResult
+from tunelift.evaluation.safety.rates import rate
+from tunelift.probes.measures import measure_events
+from tunelift.probes.records import Change, Measure
+from tunelift.probes.safety_results import SafetyResult, SwapResult
 from tunelift.report.safety import safety_sections
 from tunelift.statistics.paired import compare_paired
 
 
 def measure(name: str, before: int, after: int, n: int = 40) -> Measure:
     """So many of n before and after."""
-    found = rate_change([at < before for at in range(n)], [at < after for at in range(n)])
-    return Measure(name, {"zero-shot": found.before, "tuned": found.after}, Change(found.change, found.change.p))
+    events = [[at < count for at in range(n)] for count in (before, after)]
+    return measure_events(name, ["zero-shot", "tuned"], events, None, seed=1)
 
 
 def alone(name: str, count: int, n: int = 40) -> Measure:

@@ -9,12 +9,16 @@ from hypothesis import strategies as st
 
 from tunelift.comparison.records import Contrast
 from tunelift.diagnosis.records import Confusion
+from tunelift.report.html import render_html
+from tunelift.report.markdown import render_markdown
 from tunelift.report.record import RunReport
+from tunelift.report.summary import summary_text
 from tunelift.report.wording import (
     anchors,
     bytes_text,
     clip,
     confusion_name,
+    contrast_p_text,
     label,
     listed,
     notes,
@@ -22,9 +26,12 @@ from tunelift.report.wording import (
     p_text,
     percent,
     points,
+    remarks,
     seconds_text,
     verdict,
 )
+from tunelift.statistics.bayes import Posterior
+from tunelift.statistics.intervals import Interval
 
 
 @pytest.mark.parametrize(
@@ -79,6 +86,45 @@ def test_verdicts_say_what_was_shown(english: RunReport) -> None:
 def test_a_p_of_exactly_five_per_cent_counts_as_shown(english: RunReport) -> None:
     assert outcome(changed(english.contrasts[0], 0.1, 0.05)) == "better"
     assert outcome(changed(english.contrasts[0], 0.0, 0.01)) == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("p", "adjusted", "text"),
+    [
+        (0.42, None, "p = 0.42"),
+        (0.42, 0.42, "p = 0.42"),
+        (0.03, 0.06, "p = 0.030 (Holm 0.060)"),
+        (0.00005, 0.0003, "p < 0.0001 (Holm 0.0003)"),
+        (0.00001, 0.00005, "p < 0.0001"),
+    ],
+)
+def test_the_corrected_p_stands_beside_the_single_one(
+    english: RunReport, p: float, adjusted: float | None, text: str
+) -> None:
+    assert contrast_p_text(changed(english.contrasts[0], 0.1, p, adjusted)) == text
+
+
+def test_every_form_of_the_report_says_which_p_is_which(english: RunReport) -> None:
+    contrast = changed(english.contrasts[0], 0.1, 0.03, 0.06)
+    report = replace(english, comparison=replace(english.comparison, contrasts=(contrast,)))
+    for rendered in (summary_text(report), render_markdown(report), render_html(report)):
+        assert "p = 0.030 (Holm 0.060)" in rendered
+
+
+def test_what_few_answers_say_and_what_would_show_more(english: RunReport) -> None:
+    contrast = replace(changed(english.contrasts[0], 0.03, 0.2, 0.4), required_items=1600)
+    assert remarks(contrast, english.comparison) == ["An effect of +3.0 points takes about 1,600 items to be shown"]
+    assert remarks(changed(contrast, 0.03, 0.04, 0.08), english.comparison) == []
+    result = replace(contrast.result, n=40)
+    few = replace(contrast, result=result, posterior=Posterior(Interval(-0.0412, 0.1, 0.95, ""), 0.7849))
+    believed, _ = remarks(few, english.comparison)
+    assert believed == (
+        "After these 40 answers, tuned is better than few-shot with a probability of 78 % "
+        "(Bayesian 95 % interval -4.1 to 10.0)"
+    )
+    report = replace(english, comparison=replace(english.comparison, contrasts=(few,)))
+    assert all(remark in render_markdown(report) for remark in remarks(few, english.comparison))
+    assert all(remark in render_html(report) for remark in remarks(few, english.comparison))
 
 
 def test_notes_count_unusable_answers(english: RunReport, free: RunReport) -> None:

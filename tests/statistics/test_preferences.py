@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from tunelift.statistics.preferences import bradley_terry, win_probability
+from tunelift.statistics.preferences import bradley_terry
 
 # Agresti (2002), table 10.10: how often each team of baseball's American League beat each other one in 1987.
 TEAMS = ("Milwaukee", "Detroit", "Toronto", "New York", "Boston", "Cleveland", "Baltimore")
@@ -77,7 +77,6 @@ def test_two_systems_have_the_logarithm_of_their_odds() -> None:
     better, worse = bradley_terry(["a"] * 10, ["b"] * 10, [1.0] * 6 + [0.5] * 2 + [0.0] * 2, prior=1e-6)
     assert (better.system, worse.system) == ("a", "b")
     assert better.value - worse.value == pytest.approx(log(7 / 3), abs=1e-6)
-    assert win_probability(better.value, worse.value) == pytest.approx(0.7, abs=1e-6)
 
 
 def test_the_side_on_which_a_system_stands_does_not_matter() -> None:
@@ -139,10 +138,6 @@ def test_intervals_cover_the_strengths_that_judgements_were_drawn_from() -> None
             assert each.interval is not None
             covered.append(each.interval.low <= truth[names.index(each.system)] <= each.interval.high)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.05)
-
-
-def test_a_win_probability_never_overflows() -> None:
-    assert (win_probability(1e6, 0), win_probability(0, 1e6), win_probability(2, 2)) == (1, pytest.approx(0), 0.5)
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,19 @@ from tunelift.comparison.records import Comparison, ConditionScore, Contrast
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import canonical_json
 from tunelift.core.records import CHOICE, Sample
-from tunelift.evaluation.evaluate import clusters_of, data_of, has_metric, per_item, score_of
+from tunelift.evaluation.evaluate import clusters_of, data_of, has_metric, interval_of, per_item, score_of
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
 from tunelift.evaluation.metrics.table import LOWER_IS_BETTER
-from tunelift.statistics.intervals import Interval, score_interval
+from tunelift.statistics.areas import compare_areas
+from tunelift.statistics.bayes import Posterior, paired_posterior
 from tunelift.statistics.multiplicity import holm
 from tunelift.statistics.paired import PairedResult, balancing_weights, compare_balanced, compare_paired
 from tunelift.statistics.power import detectable_difference, detectable_from_interval
-from tunelift.statistics.resampling import compare_resampled, resampled_interval
+from tunelift.statistics.resampling import compare_resampled
+from tunelift.statistics.sample_size import MOST, required_items, required_items_for_mean, round_up
 
 HEADLINE = "acc"
+FEW_ITEMS = 100  # with more, a Bayesian interval says what the other one says
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,19 +220,13 @@ def _condition_score(
         system=system,
         items=len(samples),
         score=scores.pop(headline.name),
-        interval=_interval(headline, values, items.groups, seed),
+        interval=interval_of(headline, values, items.groups, seed),
         balanced_accuracy=balanced,
         choice_accuracy=None if answers.choice_scores is None else float(answers.choice_scores.mean()),
         unparsed=sum(sample.answer is None for sample in samples),
         truncated=sum(sample.finish_reason == "length" for sample in samples) if known else None,
         others=scores,
     )
-
-
-def _interval(metric: Metric, data: np.ndarray, groups: np.ndarray | None, seed: int) -> Interval | None:
-    if metric.is_mean:
-        return score_interval(data, groups)
-    return resampled_interval(metric.score, data, groups, seed, limits=(metric.low, metric.high))
 
 
 def compare_by_metric(
@@ -251,6 +248,8 @@ def _result(
     metric: Metric, before: np.ndarray, after: np.ndarray, groups: np.ndarray | None, seed: int
 ) -> PairedResult:
     """A paired comparison by one metric; a positive effect means that the candidate is better."""
+    if metric.curves:
+        return compare_areas(metric.curves(before), metric.curves(after), groups)
     if not metric.is_mean:
         return compare_resampled(metric.score, before, after, groups, seed, higher_is_better=metric.higher_is_better)
     worse, better = (before, after) if metric.higher_is_better else (after, before)
@@ -282,19 +281,22 @@ def _contrast(
         ability = compare_paired(before.choice_scores, after.choice_scores, items.groups, seed)
         gain = split_gain(result.effect, ability.effect)
     sign = 1 if headline.higher_is_better else -1
+    detectable = _detectable(headline, result, first, second, items)
     return Contrast(
         candidate=candidate,
         baseline=baseline,
         metric=headline.name,
         result=result,
         balanced=balanced,
-        detectable_effect=_detectable(headline, result, first, second, items),
+        detectable_effect=detectable,
         format_gain=gain.format if gain else None,
         ability_gain=gain.ability if gain else None,
         won=tuple(items.ids[index] for index in np.flatnonzero(sign * second > sign * first)),
         lost=tuple(items.ids[index] for index in np.flatnonzero(sign * second < sign * first)),
         others=results,
         ability=ability,
+        posterior=_posterior(result, items, seed),
+        required_items=_required(result, detectable, second - first, headline.is_mean, items),
     )
 
 
@@ -309,3 +311,29 @@ def _detectable(
     differs = before != after
     differing = differs.sum() if items.groups is None else len(set(items.groups[differs].tolist()))
     return detectable_from_interval(result.interval, int(differing))
+
+
+def _posterior(result: PairedResult, items: _Items, seed: int) -> Posterior | None:
+    """What is to be believed after few right-or-wrong answers that are independent of each other."""
+    if result.wins is None or result.losses is None or items.groups is not None or result.n > FEW_ITEMS:
+        return None
+    return paired_posterior(result.wins, result.losses, result.n, seed)
+
+
+def _required(
+    result: PairedResult, detectable: float | None, differences: np.ndarray, is_mean: bool, items: _Items
+) -> int | None:
+    """Items that would show the observed effect, if they are more than there were.
+
+    Of groups, and of a score that is no mean, what can be shown falls with the root of their number.
+    """
+    effect, needed = abs(result.effect), None
+    if not effect:
+        return None
+    if not is_mean or items.groups is not None:
+        needed = detectable and result.n * (detectable / effect) ** 2
+    elif result.wins is not None and result.losses is not None:
+        needed = required_items(effect, (result.wins + result.losses) / result.n)
+    elif np.ptp(differences):
+        needed = required_items_for_mean(effect, float(differences.std(ddof=1)))
+    return round_up(needed) if needed and result.n < needed <= MOST else None

@@ -23,10 +23,10 @@ class Usage:
     Attributes:
         condition: Its name.
         score: Its score.
-        seconds: Time on the machine.
+        seconds: Time on the machine, without what only an evaluation needs.
         prompt_tokens: Tokens of prompts, demonstrations included.
         completion_tokens: Tokens of answers.
-        joules: Energy, as measured.
+        joules: Energy in that time, as measured.
         tuning: Name of the tuning that it needs; None where nothing was tuned for it.
         shots: Number of demonstrations.
     """

@@ -32,11 +32,6 @@ READERS: dict[str, Callable[[Path, str | None], Log]] = {
 Pair = tuple[Log, Log]
 
 
-def compare_files(a: str | Path, b: str | Path, metric: str | None = None, filter: str | None = None) -> Comparison:
-    """Compare two logs of the same items; arguments and errors are those of `read_pair` and `compare_pair`."""
-    return compare_pair(read_pair(a, b, filter), metric)
-
-
 def read_pair(
     a: str | Path,
     b: str | Path,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tunelift.statistics.intervals import Interval
+from tunelift.statistics.bayes import Posterior
+from tunelift.statistics.intervals import Interval, record_of
 from tunelift.statistics.paired import PairedResult
 
 
@@ -57,6 +58,10 @@ class Contrast:
         ability: The contrast by the choice score: whether the candidate prefers the right choice more often, whatever
             form its answers have; None without choice scores.
         adjusted_p: P-value of the effect after Holm's correction for the number of contrasts; None: not corrected.
+        posterior: What is to be believed about the effect after these answers; None for scores other than right or
+            wrong, for more than 100 items, and for items in groups.
+        required_items: Items of which a test would show the observed effect four times in five, in two digits; None
+            where there were as many, where it takes more than 100,000, or where it cannot be known.
     """
 
     candidate: str
@@ -72,6 +77,8 @@ class Contrast:
     others: dict[str, PairedResult] = field(default_factory=dict)
     ability: PairedResult | None = None
     adjusted_p: float | None = None
+    posterior: Posterior | None = None
+    required_items: int | None = None
 
     @property
     def p(self) -> float:
@@ -117,10 +124,7 @@ class Comparison:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Comparison:
         """The comparison that `to_dict` wrote."""
-        conditions = tuple(
-            ConditionScore(**{**condition, "interval": _interval(condition["interval"])})
-            for condition in data["conditions"]
-        )
+        conditions = tuple(record_of(ConditionScore, condition) for condition in data["conditions"])
         return cls(**{**data, "conditions": conditions, "contrasts": tuple(map(_contrast, data["contrasts"]))})
 
     def __str__(self) -> str:
@@ -148,15 +152,32 @@ def _contrast_line(contrast: Contrast, scale: float) -> str:
     line = f"{contrast.candidate} vs {contrast.baseline}: {_number(result.effect, scale, '+')}"
     limits = (_number(end, scale, "+") for end in (interval.low, interval.high)) if interval else ()
     line += f" ({' to '.join(limits)})" if interval else " (no interval)"
-    line += ", p < 0.0001" if result.p < 0.0001 else f", p = {result.p:.2g}"
+    line += f", p {_p_value(result.p)}"
+    line += "" if contrast.p == result.p else f" (Holm {_p_value(contrast.p).removeprefix('= ')})"
+    if posterior := contrast.posterior:
+        limits = (_number(end, scale, "+") for end in (posterior.interval.low, posterior.interval.high))
+        line += f", better with a probability of {chance_text(posterior.better)} ({' to '.join(limits)})"
     if contrast.format_gain is not None and contrast.ability_gain is not None:
         parts = [_number(part, scale, "+") for part in (contrast.format_gain, contrast.ability_gain)]
         line += f", format {parts[0]}, ability {parts[1]}"
     if contrast.p > 0.05:
         smallest = contrast.detectable_effect
         shown = _number(smallest, scale) if smallest is not None else "none can be stated"
-        line += f"; no difference could be shown (smallest effect that these items could show: {shown})"
+        line += f"; no difference could be shown (smallest effect that these items could show: {shown}"
+        more = contrast.required_items
+        line += f"; {_number(result.effect, scale, '+')} would take about {more:,} items)" if more else ")"
     return line
+
+
+def chance_text(probability: float) -> str:
+    """A probability in whole per cent; 0 and 100 would claim what no answers can."""
+    if 0.01 <= probability <= 0.99:
+        return f"{100 * probability:.0f} %"
+    return "less than 1 %" if probability < 0.5 else "more than 99 %"
+
+
+def _p_value(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
 
 
 def _number(value: float, scale: float, sign: str = "") -> str:
@@ -165,20 +186,10 @@ def _number(value: float, scale: float, sign: str = "") -> str:
 
 
 def _contrast(data: dict[str, Any]) -> Contrast:
-    balanced = paired_result_of(data["balanced"]) if data["balanced"] else None
-    ability = paired_result_of(data["ability"]) if data.get("ability") else None
-    results = {"result": paired_result_of(data["result"]), "balanced": balanced, "ability": ability}
-    others = {name: paired_result_of(result) for name, result in data.get("others", {}).items()}
-    return Contrast(**{**data, **results, "others": others, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
-
-
-def paired_result_of(data: dict[str, Any]) -> PairedResult:
-    """A paired result from its plain data."""
-    return PairedResult(**{**data, "interval": _interval(data["interval"])})
-
-
-def _interval(data: dict[str, Any] | None) -> Interval | None:
-    return Interval(**data) if data else None
+    kinds = {"result": PairedResult, "balanced": PairedResult, "ability": PairedResult, "posterior": Posterior}
+    records = {name: record_of(kind, data[name]) if data.get(name) else None for name, kind in kinds.items()}
+    others = {name: record_of(PairedResult, result) for name, result in data.get("others", {}).items()}
+    return Contrast(**{**data, **records, "others": others, "won": tuple(data["won"]), "lost": tuple(data["lost"])})
 
 
 def rounded(value: Any) -> Any:

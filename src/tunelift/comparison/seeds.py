@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tunelift.core.records import Sample
 from tunelift.evaluation.evaluate import clusters_of, data_of, score_of
 from tunelift.evaluation.metrics.metric import Metric
-from tunelift.statistics.intervals import Interval
+from tunelift.statistics.intervals import record_of
 from tunelift.statistics.variance import Components, SeedSpread, seed_spread, variance_components
 
 Array = NDArray[np.float64]
@@ -43,22 +43,9 @@ class SeedResult:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SeedResult:
         """The result that `to_dict` wrote, also when it has been through JSON."""
-        spread = SeedSpread(
-            **{
-                **data["spread"],
-                "interval": _interval(data["spread"]["interval"]),
-                "deviation_interval": _interval(data["spread"]["deviation_interval"]),
-            }
-        )
-        against = {
-            baseline: found and Components(**{**found, "interval": _interval(found["interval"])})
-            for baseline, found in data["against"].items()
-        }
+        spread = record_of(SeedSpread, data["spread"], "interval", "deviation_interval")
+        against = {baseline: found and record_of(Components, found) for baseline, found in data["against"].items()}
         return cls(data["condition"], data["seeds"], spread, against)
-
-
-def _interval(data: dict[str, Any] | None) -> Interval | None:
-    return Interval(**data) if data else None
 
 
 def compare_seeds(

@@ -31,12 +31,26 @@ class Robustness(Strict):
         strength: Share of the words (or characters, marks, sentences) that are changed.
         attack: Texts that are tried for every item, to find the one on which each model does worst; 0: no search.
         injections: Instructions are hidden in the texts, too.
+        negation: Texts are negated, too, to see how many answers change.
     """
 
     perturbations: Annotated[list[str], Field(min_length=1)] | Literal["all"] = "all"
     strength: float = Field(0.2, gt=0, le=1)
     attack: int = Field(0, ge=0, le=10_000)
     injections: bool = True
+    negation: bool = True
+
+
+class Canaries(Strict):
+    """Made-up secrets among the training examples, to see whether the tuned model gives them away.
+
+    Attributes:
+        count: How many.
+        copies: How often each is planted.
+    """
+
+    count: int = Field(8, ge=1, le=9000)
+    copies: int = Field(2, ge=1, le=1000)
 
 
 class Evaluate(Strict):
@@ -55,6 +69,7 @@ class Evaluate(Strict):
             probabilities is fitted there.
         safety: People are exchanged in the items, and sentence pairs and requests of this package are asked, to see
             what tuning does to bias, refusals and toxicity.
+        canaries: Secrets that are planted in what the recipe's own model is tuned on.
         membership: A hint is computed whether the untuned model has seen the test items before (Min-K%++).
         probe_limit: At most so many items for each of these questions, a seeded random subset.
     """
@@ -67,10 +82,11 @@ class Evaluate(Strict):
     robustness: Robustness | None = None
     temperature: bool = False
     safety: bool = False
+    canaries: Canaries | None = None
     membership: bool = False
     probe_limit: Count = 100
 
-    @field_validator("robustness", "general", mode="before")
+    @field_validator("robustness", "general", "canaries", mode="before")
     @classmethod
     def _switched(cls, value: Any) -> Any:
         """YAML reads ``on`` and ``off`` as true and false."""

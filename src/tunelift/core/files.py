@@ -32,12 +32,6 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def folder_hash(path: Path) -> str:
-    """SHA-256 over the names and contents of all files below a folder."""
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    return content_hash([[file.relative_to(path).as_posix(), file_hash(file)] for file in files])
-
-
 @contextmanager
 def explained_os_errors(path: Path) -> Iterator[None]:
     """Turn "disk full" and "not permitted" while writing `path` into errors that say what to do."""

@@ -354,7 +354,7 @@ def change_recipe(recipe: Recipe, changes: Mapping[str, Any], function: str) -> 
 
 def _as_given(recipe: Recipe) -> dict[str, Any]:
     """The data of a recipe without what its seeds and further models have added: others may take their place."""
-    data, repeats = recipe.model_dump(by_alias=True, exclude_none=True), recipe.repeats
+    data, repeats = _as_written(recipe), recipe.repeats
     models = {model_name(model) for model in recipe.models}
     asking = {f"{name}-{model}" for name in recipe.conditions for model in models}
     added = models | {recipe.conditions[name].system for name in repeats}
@@ -364,7 +364,19 @@ def _as_given(recipe: Recipe) -> dict[str, Any]:
     return data | {"conditions": kept, "systems": systems | {name: data["systems"][name] for name in added & asked}}
 
 
+def _as_written(recipe: Recipe) -> dict[str, Any]:
+    """The data of a recipe, in which its systems leave out the settings of tuning that are the recipe's.
+
+    So they take the recipe's when these change, as they do in the user's own file.
+    """
+    data = recipe.model_dump(by_alias=True, exclude_none=True)
+    for system in data["systems"].values():
+        if "tune" in system:
+            own, shared = system["tune"], data["tune"]
+            system["tune"] = {key: value for key, value in own.items() if value != shared.get(key)}
+    return data
+
+
 def dump_recipe(recipe: Recipe) -> str:
     """The recipe with every default, as YAML."""
-    data = recipe.model_dump(by_alias=True, exclude_none=True)
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(_as_written(recipe), sort_keys=False, allow_unicode=True)

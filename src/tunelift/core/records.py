@@ -47,11 +47,19 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The examples of a task by what they are for. No two parts share an item or a near duplicate of one."""
+    """The examples of a task by what they are for. No two parts share an item or a near duplicate of one.
+
+    Attributes:
+        train: To tune on, and to show as demonstrations.
+        validation: To choose by.
+        test: To report.
+        held_out: Of a kind that stands in none of the others, to see whether what was learnt carries over to it.
+    """
 
     train: list[Example]
     validation: list[Example]
     test: list[Example]
+    held_out: list[Example] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

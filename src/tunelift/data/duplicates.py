@@ -47,32 +47,14 @@ def exact_groups(texts: list[str]) -> list[list[int]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def near_duplicates(texts: list[str], threshold: float) -> list[Pair]:
-    """All pairs of texts whose shingles have at least this Jaccard similarity.
-
-    Shingles are runs of 3 characters in Chinese texts and of 5 in others; a shorter text is one shingle.
-
-    Args:
-        texts: The texts; they are normalised here.
-        threshold: Smallest similarity, above 0 and at most 1.
-
-    Returns:
-        ``(i, j, similarity)`` with i < j, ordered by j, then i. Their number can grow with the square of the
-        largest cluster; `drop_near_duplicates` and `near_matches` do not list them.
-    """
-    index = _Index(shingle_sets(texts), threshold)
-    pairs = []
-    for j in range(len(texts)):
-        pairs += [(i, j, similarity) for i, similarity in index.matches(j)]
-        index.insert(j)
-    return pairs
-
-
 def drop_near_duplicates(texts: list[str], threshold: float, groups: Sequence[str | None]) -> list[Pair]:
     """The texts to drop so that no two of the others are near duplicates: each that is near an earlier kept one.
 
+    Near is a Jaccard similarity of the shingles, which are runs of 3 characters in Chinese texts and of 5 in others; a
+    shorter text is one shingle.
+
     Args:
-        texts: The texts.
+        texts: The texts; they are normalised here.
         threshold: Smallest similarity, above 0 and at most 1.
         groups: The group of each text; texts of one group may be alike. None is in no group.
 

@@ -14,9 +14,9 @@ from tunelift.core.seeds import generator
 from tunelift.data.dialogues import turn_rows
 from tunelift.data.formats import Row, Rows, join_rows
 from tunelift.data.layouts import AS_READ, canonical_rows
-from tunelift.data.reader import Reader, each_row, make_reader, meeting_condition, with_fields
-from tunelift.data.sources import SPLITS, read_pool, read_splits
-from tunelift.data.splits import Candidate, Plan, divide_pool, hold_out, keep_splits
+from tunelift.data.reader import Reader, each_row, make_reader, meeting_condition, meets, with_fields
+from tunelift.data.sources import read_pool, read_splits
+from tunelift.data.splits import Candidate, Plan, add_validation, divide_pool, keep_splits
 from tunelift.data.tasks import Task
 
 # Part of the cache key: count it up when the same rows would be divided differently.
@@ -66,10 +66,10 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
         plan = _make_plan(reader, parts)
         if entry:
             write_text(entry, json.dumps(as_dict(plan), ensure_ascii=False))
-    chosen = [rows[position] for split in SPLITS for position in plan.splits[split]]
+    chosen = [rows[position] for positions in plan.splits.values() for position in positions]
     examples = iter(_with_unique_ids(each_row(chosen, reader.example)))
-    splits = Splits(**{split: [next(examples) for _ in plan.splits[split]] for split in SPLITS})
-    sizes = {split: len(plan.splits[split]) for split in SPLITS}
+    splits = Splits(**{split: [next(examples) for _ in positions] for split, positions in plan.splits.items()})
+    sizes = {split.replace("_", " "): len(positions) for split, positions in plan.splits.items()}
     count = sum(len(part.rows) + sum(part.dropped.values()) for part in read.values())
     findings = list(dict.fromkeys(finding for part in parts.values() for finding in part.findings))
     return LoadedTask(splits, findings + plan.findings, {"read": count, **plan.counts, **sizes}, _hash(splits))
@@ -117,13 +117,19 @@ def _make_plan(reader: Reader, parts: dict[str, Rows]) -> Plan:
     places = join_rows(replace(part, rows=[]) for part in parts.values()).places
     findings = [_dropped(reason, count, places.get(reason, ())) for reason, count in dropped.items()]
     if sizes:
-        plan = divide_pool(candidates[POOL], sizes, task.dataset_path)
+        held_out = _held_out(task, sizes.hold_out, parts[POOL].rows) if sizes.hold_out else frozenset[int]()
+        plan = divide_pool(candidates[POOL], sizes, task.dataset_path, held_out)
     else:
         if task.render == "chat":  # the harness shows demonstrations from the whole training split
-            candidates, held_out = hold_out(candidates)
-            findings += held_out
+            candidates, added = add_validation(candidates)
+            findings += added
         plan = keep_splits(candidates)
     return Plan(plan.splits, dict(dropped) | plan.counts, findings + plan.findings)
+
+
+def _held_out(task: Task, condition: str, rows: list[Row]) -> frozenset[int]:
+    """The positions of the rows that the task holds out."""
+    return frozenset(at for at, holds in enumerate(meets(task, "split.hold_out", condition, rows)) if holds)
 
 
 def _candidates(reader: Reader, rows: list[Row], before: int) -> list[Candidate]:
@@ -183,7 +189,7 @@ def _with_unique_ids(examples: list[Example]) -> list[Example]:
 
 
 def _hash(splits: Splits) -> str:
-    parts = (splits.train, splits.validation, splits.test)
+    parts = [splits.train, splits.validation, splits.test, *([splits.held_out] if splits.held_out else [])]
     return content_hash(
         [[[item.id, item.target, item.choices, item.group, item.others] for item in part] for part in parts]
     )

@@ -157,12 +157,29 @@ def meeting_condition(task: Task, rows: list[Row]) -> list[Row]:
     Raises:
         UserError: The condition is malformed, needs a field that no row has, or fails for some rows.
     """
-    if task.where is None or not rows:
+    if task.where is None:
         return rows
-    condition = f"{{{{ ({task.where})|string }}}}"
-    _check_template(task, "where", condition, _names(rows))
-    met = each_row(rows, lambda row: render(condition, row.fields, "where") == "True")
-    return [row for row, meets in zip(rows, met, strict=True) if meets]
+    met = meets(task, "where", task.where, rows)
+    return [row for row, holds in zip(rows, met, strict=True) if holds]
+
+
+def meets(task: Task, key: str, expression: str, rows: list[Row]) -> list[bool]:
+    """Which rows meet a condition on their fields.
+
+    Args:
+        task: The task.
+        key: Where the condition stands in it, for example "split.hold_out".
+        expression: The condition.
+        rows: The rows.
+
+    Raises:
+        UserError: The condition is malformed, needs a field that no row has, or fails for some rows.
+    """
+    if not rows:
+        return []
+    condition = f"{{{{ ({expression})|string }}}}"
+    _check_template(task, key.partition(".")[0], condition, _names(rows), key)
+    return each_row(rows, lambda row: render(condition, row.fields, key) == "True")
 
 
 def with_fields(task: Task, rows: list[Row]) -> list[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tunelift.core.errors import UserError, counted
@@ -46,7 +47,7 @@ class Plan:
     """Which rows go where.
 
     Attributes:
-        splits: Positions of rows by split.
+        splits: Positions of rows by split; those that are held out from all of them, if any, as "held_out".
         counts: How many rows were dropped, by reason.
         findings: What was noticed on the way.
     """
@@ -56,7 +57,7 @@ class Plan:
     findings: list[Finding]
 
 
-def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
+def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str, held_out: Collection[int] = frozenset()) -> Plan:
     """Remove duplicates from one pool of rows and draw splits of exact sizes.
 
     Near duplicates of one group stay, since a group is on one side and counts as one in statistics.
@@ -65,26 +66,38 @@ def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
     nor on the order of the file. The draw is stratified by answer where all rows have the same choices; where rows
     have groups it takes whole groups instead.
 
+    Args:
+        pool: The rows.
+        sizes: Of the splits.
+        name: Names the data in errors.
+        held_out: Positions of the rows that meet `sizes.hold_out`. They are not drawn, and neither is any row of their
+            groups.
+
     Raises:
-        UserError: Too few rows are left; `name` names the data there.
+        UserError: Too few rows are left, or none that is held out.
     """
     kept, repeated, conflicting = _without_exact_duplicates(pool)
     groups = [row.example.group for row in kept]
     alike = drop_near_duplicates([row.content for row in kept], sizes.similarity, groups)
     near = [(kept[i], kept[j]) for i, j, _ in alike]
     too_near = {row.position for _, row in near}
-    kept = [row for row in kept if row.position not in too_near]
+    apart, torn, kept = _without_held_out([row for row in kept if row.position not in too_near], held_out)
+    if sizes.hold_out and not apart:
+        hint = "correct the condition, or remove it"
+        raise UserError(name, f'no usable row meets the condition "{sizes.hold_out}" of split.hold_out', hint)
     needed = sizes.train + sizes.validation + sizes.test
     if len(kept) < needed:
         what = f"has {counted(len(kept), 'usable row')} of {len(pool):,}, but the splits need {needed:,}"
         near_ones = counted(len(near), "near duplicate")
         dropped = f"left out: {len(conflicting):,} conflicting, {len(repeated):,} repeated, {near_ones}"
+        dropped += f", {len(apart) + len(torn):,} held out" if apart else ""
         hint = "lower the sizes under split, add rows, or raise split.similarity if rows are alike by design"
         raise UserError(name, f"{what} ({dropped})", hint)
     drawn, cut = _draw(kept, sizes, name)
     findings = [
         *_left_out("conflicting-answers", "rows ask the same and are answered differently", conflicting),
         *_left_out("cut-group", "rows belong to a group that was cut at the size of its split", cut),
+        *_left_out("held-out-group", "rows belong to a group of which other rows are held out", torn),
         *_pairs_left_out("exact-duplicate", "rows ask the same as an earlier one", repeated),
         *_pairs_left_out("near-duplicate", f"rows are near duplicates (similarity {sizes.similarity} or more)", near),
     ]
@@ -93,9 +106,11 @@ def divide_pool(pool: list[Candidate], sizes: SplitSizes, name: str) -> Plan:
         "exact duplicates": len(repeated),
         "near duplicates": len(near),
         "cut groups": len(cut),
+        "groups of held-out rows": len(torn),
         "not drawn": len(kept) - needed - len(cut),
     }
-    splits = {split: [row.position for row in rows] for split, rows in drawn.items()}
+    parts = drawn | ({"held_out": apart} if apart else {})
+    splits = {split: [row.position for row in rows] for split, rows in parts.items()}
     return Plan(splits, {reason: count for reason, count in counts.items() if count}, findings)
 
 
@@ -111,7 +126,7 @@ def keep_splits(splits: dict[str, list[Candidate]]) -> Plan:
     return Plan({split: [row.position for row in rows] for split, rows in splits.items()}, {}, findings)
 
 
-def hold_out(splits: dict[str, list[Candidate]]) -> tuple[dict[str, list[Candidate]], list[Finding]]:
+def add_validation(splits: dict[str, list[Candidate]]) -> tuple[dict[str, list[Candidate]], list[Finding]]:
     """Give a task that has training rows but none for validation a tenth of them, at most 200.
 
     Args:
@@ -155,6 +170,17 @@ def _without_exact_duplicates(
             repeated += [(rows[0], row) for row in rows[1:]]
     out = {row.position for row in conflicting} | {row.position for _, row in repeated}
     return [row for row in pool if row.position not in out], repeated, conflicting
+
+
+def _without_held_out(
+    rows: list[Candidate], held_out: Collection[int]
+) -> tuple[list[Candidate], list[Candidate], list[Candidate]]:
+    """The rows that are held out, others of their groups, and the rest."""
+    apart = [row for row in rows if row.position in held_out]
+    groups = {row.example.group for row in apart} - {None}
+    others = [row for row in rows if row.position not in held_out]
+    torn = [row for row in others if row.example.group in groups]
+    return apart, torn, [row for row in others if row.example.group not in groups]
 
 
 def _draw(rows: list[Candidate], sizes: SplitSizes, name: str) -> tuple[dict[str, list[Candidate]], list[Candidate]]:

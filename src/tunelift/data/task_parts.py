@@ -20,6 +20,8 @@ class SplitSizes(Strict):
         seed: The draw. It belongs to the task, so that the test set stays the same when a run's seed changes.
         similarity: Jaccard similarity of character shingles from which rows count as near duplicates. Rows that are
             made from patterns and alike by design need a higher one; at 1 only copies are left out.
+        hold_out: Condition on the fields, as a Jinja expression: rows that meet it stand in none of the three, and are
+            asked to see whether what was learnt carries over to them.
     """
 
     train: Count
@@ -27,6 +29,7 @@ class SplitSizes(Strict):
     test: Count
     seed: int = 7
     similarity: float = Field(0.6, gt=0, le=1)
+    hold_out: str | None = Field(None, min_length=1)
 
 
 class Generation(Strict):

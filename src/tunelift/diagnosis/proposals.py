@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil, floor, log10
 from statistics import fmean
 from typing import Any
 
@@ -167,20 +166,16 @@ def beat_classical(
 
 
 def enlarge_test(contrasts: Sequence[Contrast], scale: float = 100.0) -> Proposal | None:
-    """An effect that was not shown, but would be on a test set of a practical size.
-
-    The smallest effect that a test shows falls with the square root of its size.
-    """
+    """An effect that was not shown, but would be on a test set of a practical size."""
     found = []
     for contrast in contrasts:
         effect, smallest, items = contrast.result.effect, contrast.detectable_effect, contrast.result.n
-        if contrast.p <= LEVEL or not effect or not smallest:
-            continue
-        growth = (smallest / effect) ** 2
-        if 1 < growth <= LARGEST_TEST:
+        needed = contrast.required_items
+        if contrast.p > LEVEL and needed and needed <= LARGEST_TEST * items:
+            reach = f"no less than {_shown(smallest, scale)}" if smallest else "nothing"
             sign = "+" if effect > 0 else "-"
-            shown = f"{sign}{_shown(abs(effect), scale)} against {contrast.baseline}, but {items:,} items can show no"
-            found.append((_two_digits(growth * items), f"{shown} less than {_shown(smallest, scale)}"))
+            shown = f"{sign}{_shown(abs(effect), scale)} against {contrast.baseline}, but {items:,} items can show"
+            found.append((needed, f"{shown} {reach}"))
     if not found:
         return None
     needed, evidence = min(found)
@@ -190,9 +185,3 @@ def enlarge_test(contrasts: Sequence[Contrast], scale: float = 100.0) -> Proposa
 def _shown(score: float, scale: float) -> str:
     """A share as per cent with one decimal, another score with three."""
     return f"{scale * score:.{1 if scale == 100 else 3}f}"
-
-
-def _two_digits(number: float) -> int:
-    """Rounded up to two significant digits."""
-    unit = 10 ** max(0, floor(log10(number)) - 1)
-    return ceil(number / unit) * unit

@@ -58,10 +58,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers in the order of the prompts, and how long generating them took."""
+    """Answers in the order of the prompts.
+
+    Attributes:
+        answers: The answers.
+        seconds: How long they took. Scoring choices counts only where nothing is generated: there it is the answer.
+    """
 
     answers: list[Answer]
-    generation_seconds: float
+    seconds: float
 
 
 @torch.inference_mode()
@@ -101,7 +106,7 @@ def answer_prompts(
             while waiting and state.has_room([prompts[index] for index in waiting[0]], stopping.max_new_tokens):
                 batch = waiting.popleft()
                 read = state.read(batch, [prompts[index] for index in batch])
-                begun = time.perf_counter()
+                begun = _time_behind(read)
                 for index, scores in zip(batch, score_choices(state, batch, read, choices), strict=True):
                     answers[index].logprobs = scores
                 scoring_seconds += time.perf_counter() - begun
@@ -118,7 +123,15 @@ def answer_prompts(
                 logits = state.step(active, list(going.values()))
     for answer in answers:
         answer.text = _cut(stopping.decode(answer.token_ids), stopping.strings)
-    return Answers(answers, time.perf_counter() - started - scoring_seconds)
+    seconds = time.perf_counter() - started
+    return Answers(answers, seconds - scoring_seconds if stopping.max_new_tokens else seconds)
+
+
+def _time_behind(values: Tensor) -> float:
+    """The time when values have been computed, which a GPU does later than it is told to."""
+    if values.is_cuda:
+        torch.cuda.synchronize(values.device)
+    return time.perf_counter()
 
 
 def score_choices(

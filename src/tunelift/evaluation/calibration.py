@@ -21,7 +21,7 @@ from tunelift.evaluation.evaluate import clusters_of
 from tunelift.evaluation.metrics.counts import ratio
 from tunelift.evaluation.metrics.metric import UnavailableError
 from tunelift.evaluation.selective import Selective, selective_accuracy
-from tunelift.statistics.intervals import Interval, score_interval
+from tunelift.statistics.intervals import Interval, record_of, score_interval
 from tunelift.statistics.resampling import TOLERANCE, resampled_interval
 
 Array = NDArray[np.float64]
@@ -137,18 +137,12 @@ class Calibration:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Calibration:
         """The result that `to_dict` wrote, also when it has been through JSON."""
-        bins = tuple(Bin(**{**each, "interval": _interval(each["interval"])}) for each in data["bins"])
         parts = {
-            "bins": bins,
-            "interval": _interval(data["interval"]),
+            "bins": tuple(record_of(Bin, each) for each in data["bins"]),
             "brier": Brier(**data["brier"]),
             "selective": Selective.from_dict(data["selective"]),
         }
-        return cls(**{**data, **parts})
-
-
-def _interval(data: dict[str, Any] | None) -> Interval | None:
-    return Interval(**data) if data else None
+        return record_of(cls, {**data, **parts})
 
 
 def has_probabilities(samples: Sequence[Sample]) -> bool:

@@ -21,7 +21,8 @@ from tunelift.evaluation.metrics.table import make_metrics, needs_generation
 from tunelift.evaluation.parsing.answers import parse_answer, reference_answers
 from tunelift.evaluation.preferences import choice_probabilities, preferred_choices
 from tunelift.prompts.build import PromptStyle, answer_ends, completion_ids
-from tunelift.statistics.intervals import score_interval, standard_error
+from tunelift.statistics.areas import area_interval
+from tunelift.statistics.intervals import Interval, score_interval, standard_error
 from tunelift.statistics.resampling import resampled_interval
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Evaluation:
         model: What answered.
         samples: One for every item that was asked, in the order of asking.
         available: Number of items in the test split, asked or not.
-        seconds: Time to generate (or predict) all answers, or to measure all texts; scoring choices and loading are
-            not part of it.
+        seconds: Time to answer: to generate or predict all answers, to score the choices where nothing is generated,
+            or to measure all texts. Scoring choices beside generated answers and loading are not part of it.
         metrics: The metrics of the task, the headline first.
     """
 
@@ -82,11 +83,10 @@ class Evaluation:
     def _score_text(self, name: str, score: float) -> str:
         metric = next((metric for metric in self.metrics if metric.name == name), None)
         clusters = clusters_of(self.samples)
-        if metric is None or metric.is_mean:
+        if metric is None:
             interval = score_interval([sample.metrics[name] for sample in self.samples], clusters)
         else:
-            data = data_of(metric, self.samples)
-            interval = resampled_interval(metric.score, data, clusters, limits=(metric.low, metric.high))
+            interval = interval_of(metric, data_of(metric, self.samples), clusters)
         scale, digits = (100, 1) if metric is None or metric.high == 1 else (1, 3)
         limits = f" ({scale * interval.low:.{digits}f} to {scale * interval.high:.{digits}f})" if interval else ""
         return f"{name} {scale * score:.{digits}f}{limits}"
@@ -138,6 +138,22 @@ def data_of(metric: Metric, samples: Sequence[Sample]) -> np.ndarray:
 def score_of(metric: Metric, data: np.ndarray) -> float:
     """The score of all items together, from what `data_of` gives."""
     return float(data.mean() if metric.is_mean else metric.score(data, np.ones((1, len(data))))[0])
+
+
+def interval_of(metric: Metric, data: np.ndarray, groups: np.ndarray | None, seed: int = 0) -> Interval | None:
+    """The interval of the score of all items together, from what `data_of` gives.
+
+    Args:
+        metric: The metric.
+        data: What it is computed from.
+        groups: Which items belong together, see `clusters_of`.
+        seed: Seed of a score that has to be resampled.
+    """
+    if metric.is_mean:
+        return score_interval(data, groups)
+    if metric.curves:
+        return area_interval(metric.curves(data), groups)
+    return resampled_interval(metric.score, data, groups, seed, limits=(metric.low, metric.high))
 
 
 def per_item(metric: Metric, data: np.ndarray) -> np.ndarray:
@@ -193,7 +209,7 @@ def _ask(
     asked: list[Sample],
     condition: str,
 ) -> tuple[list[Sample], float]:
-    """Samples with their answers, and how long generating these took, in seconds."""
+    """Samples with their answers, and how long these took, in seconds."""
     offered = [example.choices or (example.target,) for example in examples]
     wordings = list(dict.fromkeys(choice for choices in offered for choice in choices))
     encoded = dict(zip(wordings, completion_ids(style, wordings), strict=True))
@@ -223,7 +239,7 @@ def _answers(
     )
     with progress(len(prompts), condition, "answer") as bar:
         result = answer_prompts(loaded.model, [prompt.token_ids for prompt in prompts], choices, stopping, bar.update)
-    return result.answers, result.generation_seconds
+    return result.answers, result.seconds
 
 
 def asked_sample(task: Task, position: int, example: Example, prompt: Prompt, condition: str) -> Sample:

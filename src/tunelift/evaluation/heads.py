@@ -45,7 +45,7 @@ class HeadSystem:
 
     Attributes:
         name: Of the system in the recipe.
-        base: The model without a head.
+        base: The model without a head and without its weights, which are loaded again when it is tuned.
         config: The head.
         settings: How both are tuned.
         training: Inputs to tune on.
@@ -99,6 +99,7 @@ def head_system(
     made = [_inputs(base, config, task, part, known) for part, known in zip(parts, (True, True, False), strict=True)]
     (training, _), (validation, _), (asked, rows) = made
     findings = _findings(name, parts, [training, validation, asked])
+    base.network = base.network.to("meta")  # a run has one model at a time in memory
     return HeadSystem(name, base, config, system.tune, training, validation, asked, rows, findings)
 
 
@@ -115,10 +116,13 @@ def tune_head_system(system: HeadSystem, seed: int, folder: Path) -> None:
     Raises:
         UserError: There is nothing to tune on, or the loss is not finite.
     """
+    from tunelift.heads.model import load_backbone
     from tunelift.heads.tune import tune_head
 
+    # Terms of use have been accepted where there are such: it has been loaded before.
+    base = load_backbone(system.base.name, system.settings.precision, True, system.config.bidirectional)
     training, validation = system.training.inputs, system.validation.inputs
-    tune_head(system.base, system.config, training, validation, system.settings, seed, folder)
+    tune_head(base, system.config, training, validation, system.settings, seed, folder)
 
 
 def evaluate_head(

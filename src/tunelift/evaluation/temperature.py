@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from tunelift.core.records import Sample
 from tunelift.evaluation.calibration import BINS, DRAWS, Predictions, bin_columns, debiased_ece, predictions_of
-from tunelift.evaluation.preferences import choice_probabilities
-from tunelift.statistics.intervals import Interval
+from tunelift.statistics.intervals import record_of
 from tunelift.statistics.paired import PairedResult, compare_paired
 from tunelift.statistics.resampling import compare_resampled
 
@@ -22,37 +21,6 @@ Array = NDArray[np.float64]
 # Beyond these it is a choice that is always or never believed, and no finite temperature fits best.
 LOWEST, HIGHEST = 0.01, 100.0
 SMALLEST = float(np.finfo(float).tiny)  # its logarithm has to be finite
-
-
-@dataclass(frozen=True, slots=True)
-class Temperature:
-    """What log-probabilities are divided by.
-
-    Attributes:
-        value: Above 1 for a model that is too sure of itself; between 0.01 and 100.
-        items: Number of items it was fitted on.
-        loss_before: Their mean negative log-likelihood, in nats, without it.
-        loss_after: The same with it; never more than before.
-    """
-
-    value: float
-    items: int
-    loss_before: float
-    loss_after: float
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether it is the best one; at an end of its range there may be better ones beyond."""
-        return LOWEST < self.value < HIGHEST
-
-    def to_dict(self) -> dict[str, Any]:
-        """The temperature as plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Temperature:
-        """The temperature that `to_dict` wrote."""
-        return cls(**data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +44,13 @@ class TemperatureCheck:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TemperatureCheck:
         """The result that `to_dict` wrote, also when it has been through JSON."""
-        return cls(data["temperature"], _paired(data["ece"]), _paired(data["nll"]))
+        return cls(data["temperature"], record_of(PairedResult, data["ece"]), record_of(PairedResult, data["nll"]))
 
 
-def _paired(data: dict[str, Any]) -> PairedResult:
-    return PairedResult(**{**data, "interval": Interval(**data["interval"]) if data["interval"] else None})
+def fit_temperature(samples: Sequence[Sample]) -> float:
+    """The temperature with the highest likelihood, between 0.01 and 100 (Guo et al. 2017).
 
-
-def fit_temperature(samples: Sequence[Sample]) -> Temperature:
-    """The temperature with the highest likelihood (Guo et al. 2017).
+    It is what log-probabilities are divided by, above 1 for a model that is too sure of itself.
 
     The loss is convex in the inverse temperature, so that the place where its derivative is 0 is the only one; it is
     found by Brent's method.
@@ -109,13 +75,10 @@ def fit_temperature(samples: Sequence[Sample]) -> Temperature:
 
     low, high = -log(HIGHEST), -log(LOWEST)
     if slope(low) >= 0:
-        value = HIGHEST
-    elif slope(high) <= 0:
-        value = LOWEST
-    else:
-        value = exp(-brentq(slope, low, high, xtol=1e-10))
-    losses = [float(_losses(_softmax(logprobs / each), predictions).mean()) for each in (1.0, value)]
-    return Temperature(value, len(samples), *losses)
+        return HIGHEST
+    if slope(high) <= 0:
+        return LOWEST
+    return exp(-brentq(slope, low, high, xtol=1e-10))
 
 
 def scaled(predictions: Predictions, temperature: float) -> Predictions:
@@ -123,24 +86,7 @@ def scaled(predictions: Predictions, temperature: float) -> Predictions:
     return replace(predictions, probabilities=_softmax(_logprobs(predictions) / temperature))
 
 
-def calibrated(samples: Sequence[Sample], temperature: float) -> list[Sample]:
-    """Answers with the probabilities of another temperature.
-
-    Which choice is the likeliest stays the same, and so does everything else of an answer, metrics included.
-
-    Raises:
-        UnavailableError: There are no answers, or one has no probabilities.
-        UserError: A target is none of its item's choices.
-    """
-    predictions_of(samples)
-    logprobs = [np.log(np.maximum(sample.probabilities or (), SMALLEST)) / temperature for sample in samples]
-    return [
-        replace(sample, probabilities=choice_probabilities(divided.tolist()))
-        for sample, divided in zip(samples, logprobs, strict=True)
-    ]
-
-
-def check_temperature(temperature: Temperature, samples: Sequence[Sample], seed: int = 0) -> TemperatureCheck:
+def check_temperature(temperature: float, samples: Sequence[Sample], seed: int = 0) -> TemperatureCheck:
     """Whether a temperature makes the probabilities of other items more believable.
 
     Calibration errors are compared by the paired bootstrap over groups and by approximate randomisation, losses by
@@ -156,7 +102,7 @@ def check_temperature(temperature: Temperature, samples: Sequence[Sample], seed:
         UserError: A target is none of its item's choices.
     """
     before = predictions_of(samples)
-    after = scaled(before, temperature.value)
+    after = scaled(before, temperature)
     ece = compare_resampled(
         lambda values, weights: debiased_ece(weights @ values),
         bin_columns(before, BINS),
@@ -169,7 +115,7 @@ def check_temperature(temperature: Temperature, samples: Sequence[Sample], seed:
     losses = [_losses(each.probabilities, each) for each in (before, after)]
     nll = compare_paired(losses[1], losses[0], before.groups, seed)  # the other way round: lower is better
     nll = replace(nll, baseline=nll.candidate, candidate=nll.baseline)
-    return TemperatureCheck(temperature.value, ece, nll)
+    return TemperatureCheck(temperature, ece, nll)
 
 
 def _logprobs(predictions: Predictions) -> Array:

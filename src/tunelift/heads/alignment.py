@@ -13,7 +13,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from tunelift.core.errors import UserError, shorten_text
 from tunelift.data.tagging import spans_of_tags, tags_of_spans
 from tunelift.prompts.chat import encode_texts
 
@@ -53,24 +52,6 @@ def split_units(text: str) -> list[Span]:
 
 def _is_spaceless(character: str) -> bool:
     return ord(character) > 0x0E00 and unicodedata.name(character, "").startswith(SPACELESS)
-
-
-def locate_units(text: str, words: Sequence[str]) -> list[Span]:
-    """Where words that somebody else has found stand in a text.
-
-    Raises:
-        UserError: One does not stand behind those before it.
-    """
-    units: list[Span] = []
-    place = 0
-    for word in words:
-        start = text.find(word, place) if word else -1
-        if start < 0:
-            where = f"tokens of {shorten_text(text)}"
-            raise UserError(where, f"{word!r} does not stand in the text", "give the words of the text in their order")
-        place = start + len(word)
-        units.append((start, place))
-    return units
 
 
 def encode_units(tokenizer: Any, text: str, units: Sequence[Span]) -> list[list[int]]:

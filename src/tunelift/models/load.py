@@ -211,6 +211,23 @@ def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accep
     return load_model(str(folder), precision, accept_terms)
 
 
+def release(loaded: LanguageModel) -> None:
+    """Give back the memory of a model's weights, whose shapes and configuration remain; `restore` loads them again."""
+    loaded.model = loaded.model.to("meta")
+
+
+def restore(loaded: LanguageModel, precision: str = "auto", accept_terms: bool = False) -> None:
+    """Load the weights of a model again if they have been given back.
+
+    Args:
+        loaded: The model.
+        precision: As it was loaded.
+        accept_terms: As for `load_model`.
+    """
+    if loaded.model.device.type == "meta":
+        loaded.model = load_model(loaded.name, precision, accept_terms).model
+
+
 def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -> LanguageModel:
     from peft import PeftConfig
 

@@ -16,10 +16,11 @@ from tunelift.core.records import Prompt, Sample
 from tunelift.core.store import RunStore
 from tunelift.data.tasks import ROLLING, Task, dump_task
 from tunelift.evaluation.evaluate import evaluate_model
+from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.results import read_samples, write_evaluation
 from tunelift.models.load import LanguageModel
-from tunelift.probes.attack import attacked_items
-from tunelift.probes.variation import TEMPERATURE, Probe, Variation, variation_prompts
+from tunelift.probes.attack import attacked_items, item_scores
+from tunelift.probes.variation import TEMPERATURE, UNSEEN, Probe, Variation, variation_prompts
 from tunelift.prompts.build import PromptStyle
 
 
@@ -41,42 +42,55 @@ def announce(probes: Sequence[Probe]) -> None:
 
 
 def ask_probes(
-    store: RunStore, probes: Sequence[Probe], recipe: Recipe, name: str, model: LanguageModel, seconds_per_1000: float
+    store: RunStore,
+    probes: Sequence[Probe],
+    recipe: Recipe,
+    name: str,
+    model: LanguageModel,
+    plain: Sequence[Sample],
+    seconds_per_1000: float,
 ) -> None:
     """Let the system of a condition answer the probes, and say before each what it will cost.
 
     Args:
         store: The run directory.
-        probes: All probes of the run; those that do not ask this condition are passed over.
+        probes: Those that ask this condition.
         recipe: The recipe.
         name: The condition.
         model: Its model.
+        plain: Its answers to the items of the run as they stand.
         seconds_per_1000: What 1,000 answers took under this condition.
     """
     for probe in probes:
-        if name in probe.conditions:
-            left = [way for way in probe.variations if stage_name(probe, way, name) not in store.record["stages"]]
-            count = sum(variation.questions for variation in left)
-            if count:
-                minutes = seconds_per_1000 * count / 60_000
-                say(f"probe {probe.name}, {name}: {counted(count, 'question')}, about {minutes:.1f} min")
-            for variation in probe.variations:
-                _ask(store, probe, variation, recipe, name, model)
+        left = [way for way in probe.variations if stage_name(probe, way, name) not in store.record["stages"]]
+        count = sum(variation.questions for variation in left)
+        if count:
+            minutes = seconds_per_1000 * count / 60_000
+            say(f"probe {probe.name}, {name}: {counted(count, 'question')}, about {minutes:.1f} min")
+        for variation in probe.variations:
+            _ask(store, probe, variation, recipe, name, model, plain)
 
 
-def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, name: str, model: LanguageModel) -> None:
-    # Other tasks have no demonstrations; the validation split is asked as the test items are.
-    as_asked = probe.same_items or probe.name == TEMPERATURE
-    prompting = recipe.conditions[name].prompting if as_asked else Prompting()
-    task = variation.task
+def _ask(
+    store: RunStore,
+    probe: Probe,
+    variation: Variation,
+    recipe: Recipe,
+    name: str,
+    model: LanguageModel,
+    plain: Sequence[Sample],
+) -> None:
+    prompting, task = prompting_of(probe, recipe, name), variation.task
     style = PromptStyle(task, model.tokenizer, chat=task.render == "chat")
     stage = stage_name(probe, variation, name)
 
     def work() -> list[Path]:
         asked = variation
         if variation.attack:
+            scores = item_scores(make_metrics(task, recipe.evaluate.allow_execution)[0], plain)
+            lost = [sample.example_id for sample, score in zip(plain, scores, strict=True) if score == 0]
             items, pool, seed = variation.items, variation.pool, recipe.seed
-            found = attacked_items(model, task, prompting, items, pool, variation.attack, seed)
+            found = attacked_items(model, task, prompting, items, pool, variation.attack, seed, lost)
             asked = replace(variation, items=found)
         prompts = variation_prompts(style, prompting, asked, recipe.seed)
         check_length(prompts, task, model.context, f"probe {probe.name}, {variation.name}")
@@ -93,6 +107,31 @@ def _ask(store: RunStore, probe: Probe, variation: Variation, recipe: Recipe, na
     asked: list[Any] = [dump_task(task), content_hash(items), pool, prompting.model_dump(), variation.order, search]
     computed = [model.fingerprint, str(model.model.dtype), model.tokenizer.chat_template]
     store.stage(stage, [__version__, asked, computed, recipe.seed, recipe.evaluate.allow_execution], work)
+
+
+def prompting_of(probe: Probe, recipe: Recipe, name: str) -> Prompting:
+    """How a probe asks the system of a condition.
+
+    Other tasks are asked without demonstrations, other rows of the task as the test items are.
+    """
+    as_asked = probe.same_items or probe.name in (TEMPERATURE, UNSEEN)
+    return recipe.conditions[name].prompting if as_asked else Prompting()
+
+
+def check_questions(probes: Sequence[Probe], recipe: Recipe, model: LanguageModel) -> None:
+    """Refuse before anything is computed what the model cannot take.
+
+    The texts of an attack are searched for and can become longer; they are checked when they are known.
+
+    Raises:
+        UserError: As for `check_length`, or a question cannot be rendered.
+    """
+    for probe in probes:
+        for prompting in {prompting_of(probe, recipe, name) for name in probe.conditions}:
+            for way in probe.variations:
+                style = PromptStyle(way.task, model.tokenizer, chat=way.task.render == "chat")
+                prompts = variation_prompts(style, prompting, way, recipe.seed)
+                check_length(prompts, way.task, model.context, f"probe {probe.name}, {way.name}")
 
 
 def check_length(prompts: Sequence[Prompt], task: Task, context: int, where: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,10 @@ from tunelift.core.evaluation import Robustness
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Sample
 from tunelift.data.tasks import ROLLING, Task
-from tunelift.evaluation.evaluate import clusters_of
+from tunelift.evaluation.evaluate import clusters_of, data_of, per_item
+from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.robustness.attack import Item, attack
-from tunelift.evaluation.robustness.summary import attack_success, rate, right_under_attack
+from tunelift.evaluation.robustness.summary import attack_success, rate, worst_case
 from tunelift.evaluation.robustness.table import perturbations_of
 from tunelift.models.load import LanguageModel
 from tunelift.probes.perturbations import PLACED_ANSWERS, longest_text, protected_texts, text_fields, text_of
@@ -34,16 +35,18 @@ class AttackResult:
     Attributes:
         condition: The condition.
         items: Number of items.
-        right: Share of them that is answered rightly as they stand.
-        under_attack: Share that is right as they stand and on the attacked text.
-        interval: Interval of that share.
-        success: Share of the right answers that the attack made wrong.
+        metric: Name of the score, of which 0 is the worst and 1 the best; None where every answer is right or wrong.
+        right: Mean score of the items as they stand: of right answers their share.
+        under_attack: Mean of the lower score of each item, as it stands or on the attacked text.
+        interval: Interval of that mean.
+        success: Share of the score that the attack took away: of right answers those that it made wrong.
         success_interval: Its interval.
         budget: Texts that were tried for an item, at most.
     """
 
     condition: str
     items: int
+    metric: str | None
     right: float
     under_attack: float
     interval: Interval | None
@@ -52,9 +55,22 @@ class AttackResult:
     budget: int
 
 
-def can_be_attacked(task: Task, items: Sequence[Example]) -> bool:
-    """Whether a task asks questions with text whose answers are right or wrong, wherever the text is changed."""
-    return task.output_type != ROLLING and task.answer_kind not in PLACED_ANSWERS and bool(text_fields(task, items))
+def can_be_attacked(task: Task, items: Sequence[Example], metric: Metric) -> bool:
+    """Whether a task asks questions with text whose answers stay right, and a score has a worst value to be lowered to.
+
+    Args:
+        task: The task.
+        items: Its items.
+        metric: Its headline.
+    """
+    if task.output_type == ROLLING or task.answer_kind in PLACED_ANSWERS or not text_fields(task, items):
+        return False
+    return metric.higher_is_better and metric.low == 0 and isfinite(metric.high)
+
+
+def item_scores(metric: Metric, samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """The score of every item alone, between 0 and 1, shape (items,)."""
+    return per_item(metric, data_of(metric, samples)) / metric.high
 
 
 def attacked_items(
@@ -65,11 +81,13 @@ def attacked_items(
     pool: Sequence[Example],
     settings: Robustness,
     seed: int,
+    lost: Collection[str] = (),
 ) -> list[Example]:
     """The items with the texts that the search found.
 
     The longest text of an item is perturbed. The loss of a text is the negative log-probability of the right answer:
-    among the choices, where there are such.
+    among the choices, where there are such, else of its tokens. Answers are not scored on the way, whatever the score:
+    that would take a generation for every text.
 
     Args:
         loaded: The model that is attacked.
@@ -79,9 +97,10 @@ def attacked_items(
         pool: The examples that may be shown as demonstrations.
         settings: Perturbations, their strength, and the budget.
         seed: Of the run.
+        lost: Ids of items with a score of 0 as they stand, of which nothing can be taken: they stay as they are.
     """
     names = None if settings.perturbations == "all" else settings.perturbations
-    table = [entry for entry in perturbations_of(task.language, names) if entry.keeps_label]
+    table = perturbations_of(task.language, names)
     by_id = {item.id: item for item in items}
     shown = text_fields(task, items)
     fields = {item.id: longest_text(item, shown) for item in items}
@@ -94,10 +113,15 @@ def attacked_items(
         asked = [changed(identity, text) for identity, text in zip(ids, texts, strict=True)]
         return answer_losses(loaded, Variation("attack", "", task, asked, list(pool)), prompting, seed)
 
-    searched = [Item(item.id, text_of(item, fields[item.id]), tuple(protected_texts(task, item))) for item in items]
+    searched = [
+        Item(item.id, text_of(item, fields[item.id]), tuple(protected_texts(task, item)))
+        for item in items
+        if item.id not in lost
+    ]
     budget = max(settings.attack, 1)
     found = attack(searched, table, losses, budget, min(ROUNDS, budget), settings.strength, seed)
-    return [changed(result.id, result.text) for result in found]
+    texts = {result.id: result.text for result in found}
+    return [changed(item.id, texts[item.id]) if item.id in texts else item for item in items]
 
 
 def answer_losses(loaded: LanguageModel, asked: Variation, prompting: Prompting, seed: int) -> NDArray[np.float64]:
@@ -126,7 +150,7 @@ def answer_losses(loaded: LanguageModel, asked: Variation, prompting: Prompting,
 
 
 def attack_result(
-    condition: str, before: Sequence[Sample], after: Sequence[Sample], metric: str, budget: int
+    condition: str, before: Sequence[Sample], after: Sequence[Sample], metric: Metric, budget: int
 ) -> AttackResult:
     """What an attack did.
 
@@ -134,24 +158,19 @@ def attack_result(
         condition: The condition.
         before: Its answers to the items as they stand.
         after: Its answers to the attacked texts, in the same order.
-        metric: The headline, which is 0 or 1 for every item.
+        metric: The headline, as for `can_be_attacked`.
         budget: Texts that were tried for an item, at most.
     """
-    rights = [[sample.metrics[metric] for sample in samples] for samples in (before, after)]
-    kept, counts, groups = right_under_attack(*rights), attack_success(*rights), clusters_of(before)
+    scores, groups = np.stack([item_scores(metric, samples) for samples in (before, after)]), clusters_of(before)
+    kept, counts = worst_case(scores[0], scores[1:]), attack_success(*scores)
     return AttackResult(
         condition=condition,
         items=len(before),
-        right=float(np.mean(rights[0])),
+        metric=None if np.isin(scores, (0, 1)).all() else metric.name,
+        right=float(scores[0].mean()),
         under_attack=float(kept.mean()),
         interval=score_interval(kept, groups),
         success=float(rate(counts, np.ones((1, len(counts))))[0]),
         success_interval=resampled_interval(rate, counts, groups, limits=(0.0, 1.0)),
         budget=budget,
     )
-
-
-def attack_from_dict(data: dict[str, Any]) -> AttackResult:
-    """The result from its plain data."""
-    intervals = {name: data[name] and Interval(**data[name]) for name in ("interval", "success_interval")}
-    return AttackResult(**{**data, **intervals})

@@ -17,17 +17,17 @@ from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.robustness.injection import follows
 from tunelift.evaluation.robustness.summary import injection_success, rate, worst_case
 from tunelift.probes.attack import AttackResult, attack_result
+from tunelift.probes.measures import Answers, changed_answers
 from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
-from tunelift.probes.variation import ATTACK, Probe, Variation
+from tunelift.probes.variation import ATTACK, NEGATION, Probe, Variation
 from tunelift.probes.wordings import renamed_in
-from tunelift.statistics.equivalence import non_inferiority
 from tunelift.statistics.intervals import standard_error
-from tunelift.statistics.meta import random_effects
+from tunelift.statistics.margins import non_inferiority
+from tunelift.statistics.meta import kind_mean
 from tunelift.statistics.multiplicity import holm
 from tunelift.statistics.resampling import resampled_interval
 from tunelift.statistics.variance import template_spread
 
-Answers = Mapping[str, list[Sample]]
 # Metrics of a task, the headline first.
 Metrics = Callable[[Task], list[Metric]]
 
@@ -53,6 +53,9 @@ def compare_probe(
     asked = {name: [samples[at] for at in probe.positions] for name, samples in plain.items()}
     if probe.name == ATTACK:
         return ProbeResult(probe.name, (), attacks=_attacks(probe.variations[0], answers, asked, metrics))
+    if probe.name == NEGATION:
+        after = answers[probe.variations[0].name]
+        return ProbeResult(probe.name, (), changed=changed_answers("answers that change", after, asked, seed))
     if probe.name == "label-wordings":
         asked = {name: _renamed(samples, probe.variations[0].task) for name, samples in asked.items()}
     changes = _changes(probe, answers, asked, metrics, seed) if probe.same_items else {}
@@ -89,12 +92,10 @@ def _renamed(samples: Sequence[Sample], task: Task) -> list[Sample]:
 def _attacks(
     way: Variation, answers: Mapping[str, Answers], asked: Answers, metrics: Metrics
 ) -> dict[str, AttackResult]:
-    """By condition; a score that is not right or wrong for every item knows no success."""
+    """By condition."""
     metric, budget = metrics(way.task)[0], way.attack.attack if way.attack else 0
     return {
-        name: attack_result(name, before, answers[way.name][name], metric.name, budget)
-        for name, before in asked.items()
-        if metric.is_mean and all(sample.metrics[metric.name] in (0, 1) for sample in before)
+        name: attack_result(name, before, answers[way.name][name], metric, budget) for name, before in asked.items()
     }
 
 
@@ -207,32 +208,24 @@ def _of_task(task: str, answers: Mapping[str, Answers], condition: str) -> list[
 def _overall(
     probe: Probe, variations: Sequence[VariationResult], answers: Mapping[str, Answers], metrics: Metrics
 ) -> tuple[Overall, ...]:
-    """Random effects over the tasks of each metric that is a mean, as far as their effects have a standard error."""
+    """The mean over the tasks of each metric that is a mean."""
     means = {way.name for way in probe.variations if metrics(way.task)[0].is_mean}
     found = []
     for metric, ways in _by_metric([way for way in variations if way.name in means]).items():
-        contrasts = [way.comparison.contrasts[0] for way in ways]
-        parts = [
-            _values(answers[way.name][contrast.candidate], metric)
-            - _values(answers[way.name][contrast.baseline], metric)
-            for way, contrast in zip(ways, contrasts, strict=True)
-        ]
-        spreads = [
-            standard_error(part, clusters_of(answers[way.name][contrast.baseline]))
-            for part, way, contrast in zip(parts, ways, contrasts, strict=True)
-        ]
-        known = [
-            (contrast.result.effect, spread[0])
-            for contrast, spread in zip(contrasts, spreads, strict=True)
-            if spread and spread[0] > 0
-        ]
-        if len(known) > 1:
-            effects, errors = zip(*known, strict=True)
-            result = random_effects(effects, errors)
+        if len(ways) > 1:
+            effects = [way.comparison.contrasts[0].result.effect for way in ways]
+            result = kind_mean(effects, [_error(way, answers[way.name], metric) for way in ways])
             scale = ways[0].comparison.scale
-            estimate = (result.effect, result.interval, result.deviation)
-            found.append(Overall(metric, len(known), len(ways) - len(known), *estimate, scale))
+            found.append(Overall(metric, len(ways), result.effect, result.interval, result.deviation, scale))
     return tuple(found)
+
+
+def _error(way: VariationResult, answers: Answers, metric: str) -> float:
+    """Standard error of the effect on one task; 0 where all items changed alike, or not at all."""
+    contrast = way.comparison.contrasts[0]
+    before, after = answers[contrast.baseline], answers[contrast.candidate]
+    spread = standard_error(_values(after, metric) - _values(before, metric), clusters_of(before))
+    return spread[0] if spread else 0.0
 
 
 def _by_metric(variations: Sequence[VariationResult]) -> dict[str, list[VariationResult]]:

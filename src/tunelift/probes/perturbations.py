@@ -1,9 +1,10 @@
-"""Damaged and misleading texts."""
+"""Damaged, misleading and negated texts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from tunelift.core.evaluation import Robustness
 from tunelift.core.records import Example
@@ -11,6 +12,7 @@ from tunelift.core.seeds import generator
 from tunelift.core.templating import used_fields
 from tunelift.data.tasks import Task
 from tunelift.evaluation.robustness.injection import inject, injections_of, marker, wrong_choice
+from tunelift.evaluation.robustness.negation import negate
 from tunelift.evaluation.robustness.table import Perturbation, perturb_item, perturbations_of
 from tunelift.probes.variation import Variation
 
@@ -36,7 +38,7 @@ def perturbed(
         UserError: A perturbation is unknown.
     """
     names = None if settings.perturbations == "all" else settings.perturbations
-    table = [entry for entry in perturbations_of(task.language, names) if entry.keeps_label]
+    table = perturbations_of(task.language, names)
     if task.answer_kind in PLACED_ANSWERS:
         return []
     shown = text_fields(task, items)
@@ -70,6 +72,30 @@ def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed
     return [Variation("injection", description, task, changed, list(pool), demanded=demanded)]
 
 
+def negated(task: Task, items: Sequence[Example], pool: Sequence[Example], limit: int, seed: int) -> list[Variation]:
+    """The items whose text can be negated, with the first sentence negated that can be; none where no text can.
+
+    In an item with several texts the longest that can be is changed: two negations may leave the answer as it is.
+
+    Args:
+        task: The task.
+        items: The items.
+        pool: The examples that may be shown as demonstrations; they stay as they are.
+        limit: At most so many items, a seeded random subset.
+        seed: Of the run.
+
+    Raises:
+        UserError: The texts are Chinese, and jieba is not installed.
+    """
+    if task.answer_kind in PLACED_ANSWERS:
+        return []
+    shown = text_fields(task, items)
+    order = generator(seed, "items to negate").sample(range(len(items)), len(items))
+    chosen = dict(islice(((at, item) for at in order for item in _negated(task, items[at], shown)), limit))
+    asked = [chosen[at] for at in sorted(chosen)]
+    return [Variation("negated", "a sentence of the text is negated", task, asked, list(pool))] if asked else []
+
+
 def text_fields(task: Task, items: Sequence[Example]) -> list[str]:
     """The fields with text that the question shows."""
     used = [task.doc_to_text] if any(task.doc_to_text in item.fields for item in items) else None
@@ -92,6 +118,15 @@ def protected_texts(task: Task, item: Example) -> list[str]:
     """What has to survive in the texts of an item: choices, names of classes, right answers."""
     texts = (*(item.choices or ()), *task.wording.values(), item.target, *item.others)
     return list(dict.fromkeys(filter(None, texts)))
+
+
+def _negated(task: Task, item: Example, shown: Sequence[str]) -> list[Example]:
+    """The item with a sentence negated; empty where none can be."""
+    for name in sorted(shown, key=lambda name: len(text_of(item, name)), reverse=True):
+        text = negate(text_of(item, name), task.language, protected_texts(task, item))
+        if text is not None:
+            return [replace(item, fields={**item.fields, name: text})]
+    return []
 
 
 def _perturb(entry: Perturbation, strength: float, seed: int, item: Example, task: Task) -> Callable[[str], str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tunelift.comparison.records import Comparison, paired_result_of, rounded
-from tunelift.probes.attack import AttackResult, attack_from_dict
-from tunelift.statistics.equivalence import MarginTest
-from tunelift.statistics.intervals import Interval
+from tunelift.comparison.records import Comparison, rounded
+from tunelift.evaluation.safety.rates import Rate
+from tunelift.probes.attack import AttackResult
+from tunelift.statistics.independent import EffectDifference
+from tunelift.statistics.intervals import Interval, record_of
+from tunelift.statistics.margins import MarginTest
 from tunelift.statistics.paired import PairedResult
 
 
@@ -23,6 +25,22 @@ class Change:
 
     result: PairedResult
     adjusted_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How often something happens, and how tuning changes that.
+
+    Attributes:
+        name: What happens.
+        rates: By condition, the untuned model's first.
+        change: Of the tuned against the untuned model on the same items: a positive effect is more of it. Its p-value
+            is corrected for all measures of its family. None where only one of the two was asked.
+    """
+
+    name: str
+    rates: dict[str, Rate]
+    change: Change | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +126,6 @@ class Overall:
     Attributes:
         metric: The metric.
         tasks: How many tasks.
-        left_out: How many further tasks say nothing of how certain their effect is: all items changed alike, or not.
         effect: Mean effect.
         interval: Its interval for further tasks of the kind.
         deviation: Standard deviation of the tasks' true effects.
@@ -117,11 +134,25 @@ class Overall:
 
     metric: str
     tasks: int
-    left_out: int
     effect: float
     interval: Interval | None
     deviation: float
     scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What tuning does to items of another kind beside what it does to the test items.
+
+    Attributes:
+        seen: The effect of tuning on the test items of the run.
+        difference: The effect on the other items, that of the variation's contrast, minus this one.
+        adjusted_p: Its p-value after Holm's correction for the number of variations of the probe; None without one.
+    """
+
+    seen: PairedResult
+    difference: EffectDifference
+    adjusted_p: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +167,8 @@ class ProbeResult:
         retentions: By metric, where a margin was set.
         overall: By metric, where several tasks have it.
         attacks: By condition, where texts were searched on which its model does worst.
+        changed: How often the answer to an item is another one, where the right answer may be another, too.
+        transfers: By variation, where the items are others and have the score of the run.
     """
 
     name: str
@@ -145,6 +178,8 @@ class ProbeResult:
     retentions: tuple[Retention, ...] = ()
     overall: tuple[Overall, ...] = ()
     attacks: dict[str, AttackResult] = field(default_factory=dict)
+    changed: Measure | None = None
+    transfers: dict[str, Transfer] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain data, numbers with 10 significant digits."""
@@ -157,24 +192,38 @@ class ProbeResult:
         return cls(
             name=data["name"],
             variations=tuple(map(_variation, data["variations"])),
-            spreads={name: _with_interval(Spread, entry, "worst_interval") for name, entry in data["spreads"].items()},
-            obedience={name: _with_interval(Obedience, entry) for name, entry in data["obedience"].items()},
+            spreads={name: record_of(Spread, entry, "worst_interval") for name, entry in data["spreads"].items()},
+            obedience={name: record_of(Obedience, entry) for name, entry in data["obedience"].items()},
             retentions=tuple(
-                Retention(**{**entry, "test": _with_interval(MarginTest, entry["test"])})
-                for entry in data["retentions"]
+                Retention(**{**entry, "test": record_of(MarginTest, entry["test"])}) for entry in data["retentions"]
             ),
-            overall=tuple(_with_interval(Overall, entry) for entry in data["overall"]),
-            attacks={name: attack_from_dict(entry) for name, entry in data["attacks"].items()},
+            overall=tuple(record_of(Overall, entry) for entry in data["overall"]),
+            attacks={
+                name: record_of(AttackResult, entry, "interval", "success_interval")
+                for name, entry in data["attacks"].items()
+            },
+            changed=measure_from_dict(data["changed"]) if data.get("changed") else None,
+            transfers={name: _transfer(entry) for name, entry in data.get("transfers", {}).items()},
         )
 
 
+def change_from_dict(data: dict[str, Any]) -> Change:
+    """The change from its plain data."""
+    return Change(record_of(PairedResult, data["result"]), data["adjusted_p"])
+
+
+def measure_from_dict(data: dict[str, Any]) -> Measure:
+    """The measure from its plain data."""
+    rates = {name: record_of(Rate, entry) for name, entry in data["rates"].items()}
+    return Measure(data["name"], rates, data["change"] and change_from_dict(data["change"]))
+
+
 def _variation(data: dict[str, Any]) -> VariationResult:
-    changes = {
-        name: Change(paired_result_of(entry["result"]), entry["adjusted_p"]) for name, entry in data["changes"].items()
-    }
+    changes = {name: change_from_dict(entry) for name, entry in data["changes"].items()}
     comparison = Comparison.from_dict(data["comparison"])
     return VariationResult(data["name"], data["description"], comparison, changes)
 
 
-def _with_interval(kind: Any, data: dict[str, Any], key: str = "interval") -> Any:
-    return kind(**{**data, key: Interval(**data[key]) if data[key] else None})
+def _transfer(data: dict[str, Any]) -> Transfer:
+    difference = record_of(EffectDifference, data["difference"])
+    return Transfer(record_of(PairedResult, data["seen"]), difference, data["adjusted_p"])

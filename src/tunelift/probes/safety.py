@@ -16,7 +16,7 @@ from tunelift.evaluation.safety.preferences import bundled_pairs
 from tunelift.evaluation.safety.refusals import bundled_requests
 from tunelift.evaluation.safety.swaps import swap, swap_fields
 from tunelift.probes.perturbations import PLACED_ANSWERS, text_fields
-from tunelift.probes.variation import Probe, Variation
+from tunelift.probes.variation import UNASKED, Probe, Variation, positions_of
 
 # What is exchanged, by kind of swap.
 SWAPPED = {
@@ -33,7 +33,13 @@ Entry = TypeVar("Entry")
 
 
 def safety_probes(
-    task: Task, items: Sequence[Example], pool: Sequence[Example], conditions: list[str], limit: int, seed: int
+    task: Task,
+    items: Sequence[Example],
+    pool: Sequence[Example],
+    own: list[str],
+    others: list[str],
+    limit: int,
+    seed: int,
 ) -> tuple[list[Probe], list[Finding]]:
     """The probes about bias and safety, and a finding where no item speaks of people.
 
@@ -41,7 +47,8 @@ def safety_probes(
         task: The task of the run.
         items: The items that every condition is asked.
         pool: The examples that may be shown as demonstrations; they stay as they are.
-        conditions: Whose systems are asked, the untuned one first.
+        own: The conditions whose systems are asked about the items of the run, the untuned one first.
+        others: Those whose systems are asked about other items.
         limit: At most so many items of each kind, pairs of sentences, and requests.
         seed: Of the run.
 
@@ -49,16 +56,14 @@ def safety_probes(
         UserError: The texts are Chinese, and jieba is not installed.
     """
     swaps = swapped(task, items, pool, limit, seed)
-    asked = {item.id for way in swaps for item in way.items}
-    positions = [at for at, item in enumerate(items) if item.id in asked]
-    others = [preference_texts(task, limit, seed), requested(task, limit, seed)]
     probes = [
-        *([Probe("swaps", swaps, True, conditions, positions)] if swaps else []),
-        Probe("preferences", others[:1], False, conditions, []),
-        Probe("requests", others[1:], False, conditions, []),
+        *([Probe("swaps", swaps, True, own, positions_of(items, swaps))] if swaps and own else []),
+        Probe("preferences", [preference_texts(task, limit, seed)], False, others, []),
+        Probe("requests", [requested(task, limit, seed)], False, others, []),
     ]
     message, remedy = "no swaps could be probed", "no item speaks of people or places that can be exchanged"
-    return probes, [] if swaps else [Finding("probe-impossible", "info", message, 0, remedy)]
+    finding = Finding("probe-impossible", "info", message, 0, remedy if own else UNASKED)
+    return probes, [] if swaps and own else [finding]
 
 
 def swapped(task: Task, items: Sequence[Example], pool: Sequence[Example], limit: int, seed: int) -> list[Variation]:

@@ -7,45 +7,21 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from tunelift.comparison.compare import compare_by_metric
-from tunelift.comparison.records import paired_result_of, rounded
+from tunelift.comparison.records import rounded
 from tunelift.core.records import Sample
-from tunelift.core.texts import normalise_answer
 from tunelift.evaluation.evaluate import clusters_of, data_of, per_item
 from tunelift.evaluation.metrics.metric import Metric
-from tunelift.evaluation.robustness.summary import changed
+from tunelift.evaluation.parsing.refusals import declines
 from tunelift.evaluation.safety.copying import copied
-from tunelift.evaluation.safety.preferences import Pair, preference_change, preferences
-from tunelift.evaluation.safety.rates import Rate, RateChange, rate, rate_change
-from tunelift.evaluation.safety.refusals import Request, refusal_change, refusal_summary
-from tunelift.evaluation.safety.toxicity import toxicity_change, toxicity_summary
-from tunelift.probes.compare import Answers
-from tunelift.probes.records import Change
+from tunelift.evaluation.safety.preferences import prefers_more
+from tunelift.evaluation.safety.toxicity import CATEGORIES, toxic_outputs
+from tunelift.probes.measures import Answers, changed_answers, measure_events
+from tunelift.probes.records import Change, Measure, change_from_dict, measure_from_dict
 from tunelift.probes.variation import ProbeName
-from tunelift.statistics.intervals import Interval
 from tunelift.statistics.multiplicity import holm
 from tunelift.statistics.paired import compare_paired
-
-OVERALL = "overall"
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """How often something happens, and how tuning changes that.
-
-    Attributes:
-        name: What happens.
-        rates: By condition, the untuned model's first.
-        change: Of the tuned against the untuned model on the same items: a positive effect is more of it. Its p-value
-            is corrected for all main measures of the run, or for all categories of a measure. None where only one of
-            the two was asked.
-    """
-
-    name: str
-    rates: dict[str, Rate]
-    change: Change | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +46,8 @@ class SwapResult:
 @dataclass(frozen=True, slots=True)
 class SafetyResult:
     """What tuning does to bias and safety.
+
+    P-values are corrected for all main measures of the run, and for all categories of a measure.
 
     Attributes:
         metric: The score of the swapped items.
@@ -101,14 +79,14 @@ class SafetyResult:
         swaps = tuple(
             SwapResult(
                 swap["kind"],
-                _measure(swap["changed"]),
-                {name: _change(score) for name, score in swap["scores"].items()},
-                swap["difference"] and _change(swap["difference"]),
+                measure_from_dict(swap["changed"]),
+                {name: change_from_dict(score) for name, score in swap["scores"].items()},
+                swap["difference"] and change_from_dict(swap["difference"]),
             )
             for swap in data["swaps"]
         )
         parts = ("preferences", "refusals", "toxicity", "answers")
-        return cls(data["metric"], data["scale"], swaps, *(tuple(map(_measure, data[part])) for part in parts))
+        return cls(data["metric"], data["scale"], swaps, *(tuple(map(measure_from_dict, data[part])) for part in parts))
 
 
 def measure_safety(
@@ -129,7 +107,7 @@ def measure_safety(
     """
     (pairs,), (requests,) = answers["preferences"].values(), answers["requests"].values()
     swaps = [_swap(kind, after, plain, metric, seed) for kind, after in answers.get("swaps", {}).items()]
-    preferred, refused, toxic = _preferences(pairs), _refusals(requests), _toxicity(requests, seed)
+    preferred, refused, toxic = _preferences(pairs, seed), _refusals(requests, seed), _toxicity(requests, seed)
     own = [] if training_texts is None else _answers(plain, training_texts, seed)
     # The main measures are one family, the categories of each another.
     main = [*(swap.changed for swap in swaps), *preferred[:1], *refused, *toxic[:1], *own]
@@ -149,19 +127,17 @@ def measure_safety(
 def _swap(kind: str, after: Answers, plain: Answers, metric: Metric, seed: int) -> SwapResult:
     before = {name: _same_items(plain[name], samples) for name, samples in after.items()}
     scores = {name: compare_by_metric(metric, before[name], samples, seed) for name, samples in after.items()}
-    other = [changed(_said(before[name]), _said(samples)) for name, samples in after.items()]
-    groups = clusters_of(next(iter(after.values())))
     difference = None
     if len(after) == 2 and metric.is_mean:
         sign = 1 if metric.higher_is_better else -1
         first, second = (
             sign * (_values(metric, samples) - _values(metric, before[name])) for name, samples in after.items()
         )
-        found = compare_paired(first, second, groups, seed)
+        found = compare_paired(first, second, clusters_of(next(iter(after.values()))), seed)
         difference = Change(found, found.p)
     return SwapResult(
         kind,
-        _rates(f"answers that change with another {kind}", list(after), other, groups, seed),
+        changed_answers(f"answers that change with another {kind}", after, before, seed),
         {name: Change(result, result.p) for name, result in scores.items()},
         difference,
     )
@@ -173,83 +149,59 @@ def _same_items(samples: Sequence[Sample], asked: Sequence[Sample]) -> list[Samp
     return [known[sample.example_id] for sample in asked]
 
 
-def _said(samples: Sequence[Sample]) -> list[Any]:
-    """The answers, without what makes no difference between two texts."""
-    return [normalise_answer(sample.answer) if isinstance(sample.answer, str) else sample.answer for sample in samples]
-
-
 def _values(metric: Metric, samples: Sequence[Sample]) -> np.ndarray:
     return per_item(metric, data_of(metric, samples))
 
 
-def _preferences(texts: Answers) -> list[Measure]:
+def _preferences(texts: Answers, seed: int) -> list[Measure]:
+    """How often the more stereotyped sentence is preferred: over all pairs, then by category."""
     # As `preference_texts` lists them, the more stereotyped sentence of a pair comes first.
-    twos = [list(zip(samples[::2], samples[1::2], strict=True)) for samples in texts.values()]
-    pairs = [Pair(more.doc["pair"], more.target, less.target, more.doc["category"]) for more, less in twos[0]]
-    before, *after = (
-        np.array([[more.reference_logprob, less.reference_logprob] for more, less in column], dtype=float)
-        for column in twos
-    )
-    found = preference_change(pairs, before, after[0]) if after else preferences(pairs, before)
-    name = "more stereotyped sentence preferred"
-    return _measures(name, list(texts), {OVERALL: found.overall, **found.categories})
-
-
-def _refusals(answers: Answers) -> list[Measure]:
-    names, (before, *after) = list(answers), _outputs(answers)
-    requests = [
-        Request(sample.example_id, sample.doc["request"], sample.doc["safe"], sample.doc["kind"])
-        for sample in answers[names[0]]
-    ]
-    found = refusal_change(requests, before, after[0]) if after else refusal_summary(requests, before)
+    logprobs = [np.array([text.reference_logprob for text in samples], dtype=float) for samples in texts.values()]
+    events = [prefers_more(column.reshape(-1, 2)) for column in logprobs]
+    kinds = np.array([text.doc["category"] for text in next(iter(texts.values()))[::2]])
+    parts = {kind: [each[kinds == kind] for each in events] for kind in dict.fromkeys(kinds.tolist())}
     return [
-        *_measures("unsafe requests refused", names, {OVERALL: found.unsafe}),
-        *_measures("safe requests refused", names, {OVERALL: found.safe}),
+        measure_events(name, list(texts), part, None, seed)
+        for name, part in {"more stereotyped sentence preferred": events, **parts}.items()
+    ]
+
+
+def _refusals(answers: Answers, seed: int) -> list[Measure]:
+    safe = np.array([sample.doc["safe"] for sample in next(iter(answers.values()))])
+    refused = [np.array([declines(output) for output in outputs], dtype=float) for outputs in _outputs(answers)]
+    kinds = {"unsafe requests refused": ~safe, "safe requests refused": safe}
+    return [
+        measure_events(name, list(answers), [each[kind] for each in refused], None, seed)
+        for name, kind in kinds.items()
     ]
 
 
 def _toxicity(answers: Answers, seed: int) -> list[Measure]:
-    before, *after = _outputs(answers)
-    found = toxicity_change(before, after[0], seed=seed) if after else toxicity_summary(before)
-    return _measures("toxic answers to requests", list(answers), {OVERALL: found.overall, **found.categories})
+    """How many answers have toxic words: of any kind, then by category."""
+    found = [toxic_outputs(outputs) for outputs in _outputs(answers)]
+    parts = {category: [each[at] for each in found] for at, category in enumerate(CATEGORIES)}
+    return [
+        measure_events(name, list(answers), part, None, seed)
+        for name, part in {"toxic answers to requests": [each.max(axis=0) for each in found], **parts}.items()
+    ]
 
 
 def _answers(plain: Answers, training_texts: Sequence[str], seed: int) -> list[Measure]:
     names, groups = list(plain), clusters_of(next(iter(plain.values())))
-    before, *after = outputs = _outputs(plain)
-    found = toxicity_change(before, after[0], groups, seed) if after else toxicity_summary(before, groups)
+    toxic = [toxic_outputs(outputs).max(axis=0) for outputs in _outputs(plain)]
     prompts = [[sample.prompt for sample in samples] for samples in plain.values()]
     copies = [
         [copy is not None for copy in copied(said, training_texts, prompts=asked)]
-        for said, asked in zip(outputs, prompts, strict=True)
+        for said, asked in zip(_outputs(plain), prompts, strict=True)
     ]
     return [
-        *_measures("toxic answers to the test items", names, {OVERALL: found.overall}),
-        _rates("answers to the test items that copy training texts", names, copies, groups, seed),
+        measure_events("toxic answers to the test items", names, toxic, groups, seed),
+        measure_events("answers to the test items that copy training texts", names, copies, groups, seed),
     ]
 
 
 def _outputs(answers: Answers) -> list[list[str]]:
     return [[sample.output for sample in samples] for samples in answers.values()]
-
-
-def _rates(name: str, conditions: list[str], events: Sequence[ArrayLike], groups: Any, seed: int) -> Measure:
-    """A measure from 0 or 1 for each item, by condition."""
-    before, *after = events
-    found = rate_change(before, after[0], groups, seed) if after else rate(before, groups)
-    return _measures(name, conditions, {OVERALL: found})[0]
-
-
-def _measures(name: str, conditions: list[str], found: Mapping[str, Rate | RateChange]) -> list[Measure]:
-    """A measure and its categories, which bear their own names; p-values are not corrected yet."""
-    return [
-        Measure(
-            name if category == OVERALL else category,
-            dict(zip(conditions, [part] if isinstance(part, Rate) else [part.before, part.after], strict=True)),
-            None if isinstance(part, Rate) else Change(part.change, part.change.p),
-        )
-        for category, part in found.items()
-    ]
 
 
 def _corrected(measures: Sequence[Measure]) -> list[Measure]:
@@ -276,15 +228,3 @@ def _corrected_scores(swaps: Sequence[SwapResult]) -> list[SwapResult]:
 def _holm(changes: Sequence[Change]) -> list[Change]:
     adjusted: list[float] = holm([change.result.p for change in changes]).tolist() if changes else []
     return [replace(change, adjusted_p=p) for change, p in zip(changes, adjusted, strict=True)]
-
-
-def _measure(data: dict[str, Any]) -> Measure:
-    rates = {
-        name: Rate(**{**entry, "interval": entry["interval"] and Interval(**entry["interval"])})
-        for name, entry in data["rates"].items()
-    }
-    return Measure(data["name"], rates, data["change"] and _change(data["change"]))
-
-
-def _change(data: dict[str, Any]) -> Change:
-    return Change(paired_result_of(data["result"]), data["adjusted_p"])

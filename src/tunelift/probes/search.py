@@ -18,7 +18,7 @@ from tunelift.models.load import LanguageModel
 from tunelift.probes.variation import Variation, variation_prompts
 from tunelift.probes.wordings import other_wordings
 from tunelift.prompts.build import PromptStyle
-from tunelift.statistics.intervals import Interval
+from tunelift.statistics.intervals import Interval, record_of
 from tunelift.statistics.selection import selected_score
 
 OWN = "own"
@@ -71,8 +71,7 @@ class PromptSearch:
     def from_dict(cls, data: dict[str, Any]) -> PromptSearch:
         """The search that `to_dict` wrote."""
         candidates = tuple(Candidate(**candidate) for candidate in data["candidates"])
-        interval = Interval(**data["interval"]) if data["interval"] else None
-        return cls(**{**data, "candidates": candidates, "interval": interval})
+        return record_of(cls, {**data, "candidates": candidates})
 
 
 def check_searchable(conditions: Mapping[str, Condition], validation: Sequence[Example]) -> None:

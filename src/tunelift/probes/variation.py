@@ -25,19 +25,30 @@ ProbeName = Literal[
     "orders",
     "demonstrations",
     "robustness",
+    "negation",
     "attack",
     "held-out",
+    "unseen",
     "general",
     "temperature",
     "swaps",
     "preferences",
     "requests",
+    "canaries",
 ]
 # The one whose answers are fitted to, and those that say what tuning does to bias and safety: they are not compared.
 TEMPERATURE: ProbeName = "temperature"
+# The one about rows that the task holds out from tuning.
+UNSEEN: ProbeName = "unseen"
+# The one that changes what is said, so that answers are held against each other and not against the right one.
+NEGATION: ProbeName = "negation"
 # The one whose texts are searched for each model, so that models are asked different ones.
 ATTACK: ProbeName = "attack"
 SAFETY: tuple[ProbeName, ...] = ("swaps", "preferences", "requests")
+# The one about secrets that were planted in what is tuned on.
+CANARIES: ProbeName = "canaries"
+# What to do where a probe has no condition to ask.
+UNASKED = "add a condition that asks the recipe's model, untuned or tuned, in the words of the task (zero-shot, tuned)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,12 @@ def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Varia
         shown = [[chosen[at] for at in order if at < len(chosen)] for chosen in shown]
     prompts = build_prompts(style, variation.items, shown)
     return [replace(prompt, template=variation.name) for prompt in prompts]
+
+
+def positions_of(items: Sequence[Example], variations: Sequence[Variation]) -> list[int]:
+    """The places of the items that variations ask."""
+    asked = {item.id for way in variations for item in way.items}
+    return [at for at, item in enumerate(items) if item.id in asked]
 
 
 def other_order(values: Sequence[Value], draw: Random) -> list[Value]:

@@ -10,7 +10,16 @@ from tunelift.core.errors import counted
 from tunelift.evaluation.contamination.hint import MembershipHint
 from tunelift.evaluation.contamination.overlap import Kind
 from tunelift.report.section import Section
-from tunelift.report.wording import NONE, interval_text, metric_name, one_line, outcome, p_text, percent, points
+from tunelift.report.wording import (
+    NONE,
+    contrast_p_text,
+    interval_text,
+    metric_name,
+    one_line,
+    outcome,
+    percent,
+    points,
+)
 
 SHOWN = 20
 KIND_NAMES: dict[Kind, str] = {
@@ -116,7 +125,7 @@ def _clean_section(every: Comparison, clean: Comparison) -> Section:
 
 def _effect(contrast: Contrast, scale: float) -> list[str]:
     result = contrast.result
-    return [points(result.effect, scale), interval_text(result.interval, scale), p_text(result.p)]
+    return [points(result.effect, scale), interval_text(result.interval, scale), contrast_p_text(contrast)]
 
 
 def _name(contrast: Contrast) -> str:

@@ -82,6 +82,7 @@ def _environment(scale: float) -> Any:
         "interval": partial(wording.interval_text, scale=scale),
         "label": wording.label,
         "p": wording.p_text,
+        "contrast_p": wording.contrast_p_text,
         "percent": wording.percent,
         "number": wording.number_text,
         "points": partial(wording.points, scale=scale),
@@ -95,6 +96,7 @@ def _environment(scale: float) -> Any:
         "items_text": wording.items_text,
         "metric_name": wording.metric_name,
         "of_hundred": wording.of_hundred,
+        "remarks": wording.remarks,
         "unit": wording.unit,
     }
     return environment

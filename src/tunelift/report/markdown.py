@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import yaml
 
 from tunelift.models.card import Kind, how_to_load
+from tunelift.report.canaries import seen_sentence
 from tunelift.report.record import RunReport
 from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
     bytes_text,
     confusion_name,
+    contrast_p_text,
     effect_text,
     interval_text,
     items_text,
@@ -26,6 +28,7 @@ from tunelift.report.wording import (
     p_text,
     percent,
     points,
+    remarks,
     seconds_text,
     unit,
     verdict,
@@ -86,6 +89,7 @@ def model_card(
         f"---\n{yaml.safe_dump(header, sort_keys=False, allow_unicode=True)}---",
         f"# {text(report.name)}",
         f"{text(base_model)}, tuned on the task {text(report.task)}.",
+        *([f"**{seen_sentence(report.leakage)}**"] if report.leakage else []),
         "## What tuning changed",
         verdicts(report),
         conditions_table(report),
@@ -107,11 +111,11 @@ def verdicts(report: RunReport) -> str:
     shown = f"{percent(studied.score, scale)}{of_hundred(comparison)}"
     lead = f"**{text(studied.name)}: {text(metric_name(comparison))} {shown}**"
     lead += f" (95 % interval {interval_text(studied.interval, scale)}, {items_text(comparison)})"
-    lines = [
-        f"- {text(verdict(contrast, scale))}. {points(contrast.result.effect, scale)}{unit(comparison)} "
-        f"({interval_text(contrast.result.interval, scale)}), {text(p_text(contrast.result.p))}"
-        for contrast in report.contrasts
-    ]
+    lines = []
+    for contrast in report.contrasts:
+        effect = f"{points(contrast.result.effect, scale)}{unit(comparison)}"
+        effect += f" ({interval_text(contrast.result.interval, scale)}), {contrast_p_text(contrast)}"
+        lines.append("- " + text(". ".join([verdict(contrast, scale), effect, *remarks(contrast, comparison)])))
     return "\n".join([lead, "", *lines]).rstrip()
 
 
@@ -164,7 +168,7 @@ def contrasts_table(report: RunReport) -> str:
         "format",
         "ability",
         "balanced",
-        "p",
+        "p (balanced)",
         "smallest effect",
     ]
     rows = [
@@ -182,7 +186,10 @@ def contrasts_table(report: RunReport) -> str:
         ]
         for contrast in report.contrasts
     ]
-    note = "The smallest effect is the one that this test set shows four times in five."
+    note = (
+        "Verdicts follow the p-values that are corrected for the number of contrasts (Holm); those of the balanced "
+        "accuracy are not corrected. The smallest effect is the one that this test set shows four times in five."
+    )
     return f"{table(heading, rows, left={0})}\n\n{note}"
 
 

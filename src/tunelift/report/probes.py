@@ -5,7 +5,18 @@ from __future__ import annotations
 from tunelift.comparison.records import Comparison
 from tunelift.core.errors import counted
 from tunelift.probes.attack import AttackResult
-from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
+from tunelift.probes.records import (
+    Change,
+    Measure,
+    Obedience,
+    Overall,
+    ProbeResult,
+    Retention,
+    Spread,
+    Transfer,
+    VariationResult,
+)
+from tunelift.probes.variation import UNSEEN
 from tunelift.report.section import Section
 from tunelift.report.wording import (
     LEVEL,
@@ -20,6 +31,8 @@ from tunelift.report.wording import (
     points,
     unit,
 )
+from tunelift.statistics.intervals import Interval
+from tunelift.statistics.paired import PairedResult
 
 TITLES = {
     "wordings": ("Other wordings", "The instruction in words that were not tuned on"),
@@ -27,19 +40,23 @@ TITLES = {
     "orders": ("Other orders of the choices", "The choices listed in another order"),
     "demonstrations": ("Other orders of the demonstrations", "The same demonstrations in another order"),
     "robustness": ("Damaged texts", "The same items with their texts changed; the right answer stays"),
+    "negation": ("Negated texts", "The same items with a sentence of their text negated; the right answer may change"),
     "attack": ("Under attack", "The worst text that a search finds for each item and model; the right answer stays"),
     "held-out": ("Tasks that were not tuned on", "What tuning did to other tasks"),
+    "unseen": ("Seen and unseen rows", "Whether what was learnt carries over to rows that were held out"),
     "general": ("What should not be forgotten", "What tuning did to general abilities"),
 }
 
 
 def probe_sections(probes: list[ProbeResult]) -> list[Section]:
     """The sections of the report, one for each probe."""
-    return [
-        _attack_section(probe) if probe.attacks else _section(probe)
-        for probe in probes
-        if probe.variations or probe.attacks
-    ]
+    return [_section_of(probe) for probe in probes if probe.variations or probe.attacks or probe.changed]
+
+
+def _section_of(probe: ProbeResult) -> Section:
+    if probe.changed:
+        return _changed_section(probe.name, probe.changed)
+    return _attack_section(probe) if probe.attacks else _section(probe)
 
 
 def _attack_section(probe: ProbeResult) -> Section:
@@ -57,30 +74,53 @@ def _attack_section(probe: ProbeResult) -> Section:
         ]
         for result in probe.attacks.values()
     ]
-    heading = [
-        "condition",
-        "right",
-        "right under attack",
-        "95 % interval",
-        "made wrong",
-        "95 % interval",
-        "texts tried",
-    ]
+    scored = listed(list(dict.fromkeys(result.metric or "right" for result in probe.attacks.values())))
+    heading = ["condition", scored, "under attack", "95 % interval", "lost", "95 % interval", "texts tried"]
     return Section(f"probe-{probe.name}", title, question, sentences, heading, rows, summary=sentences)
 
 
 def _attacked(result: AttackResult) -> str:
-    fallen = f"{percent(result.right)} % right as the items stand, {percent(result.under_attack)} % under attack"
     limits = f" (95 % interval {interval_text(result.success_interval)})" if result.success_interval else ""
-    return f"{result.condition}: {fallen}; {percent(result.success)} % of its right answers were made wrong{limits}."
+    before, under, lost = (percent(share) for share in (result.right, result.under_attack, result.success))
+    if result.metric is None:
+        fallen = f"{before} % right as the items stand, {under} % under attack"
+        return f"{result.condition}: {fallen}; {lost} % of its right answers were made wrong{limits}."
+    fallen = f"{result.metric} {before} % on average over the items as they stand, {under} % under attack"
+    return f"{result.condition}: {fallen}; {lost} % of the score was lost{limits}."
+
+
+def _changed_section(name: str, measure: Measure) -> Section:
+    title, question = TITLES[name]
+    found = measure.rates
+    sentences = [
+        f"{condition}: {percent(rate.share)} % of {counted(rate.n, 'answer')} change when the text is negated "
+        f"(95 % interval {interval_text(rate.interval)})."
+        for condition, rate in found.items()
+    ]
+    rows = [
+        [condition, f"{rate.n:,}", percent(rate.share), interval_text(rate.interval)]
+        for condition, rate in found.items()
+    ]
+    if measure.change:
+        (before, after), result = found, measure.change.result
+        effect, limits = points(result.effect), interval_text(result.interval)
+        more = "tuning makes more answers change" if result.effect > 0 else "tuning makes fewer answers change"
+        shown = more if result.p <= LEVEL else "no difference could be shown"
+        reach = f"{effect} points (95 % interval {limits}, {p_text(result.p)})"
+        sentences.append(f"{after} against {before}: {reach}: {shown}.")
+        rows.append([f"{after} against {before}", f"{result.n:,}", effect, limits])
+    heading = ["condition", "items", "answers that change", "95 % interval"]
+    return Section(f"probe-{name}", title, question, sentences, heading, rows, summary=sentences)
 
 
 def _section(probe: ProbeResult) -> Section:
     title, question = TITLES[probe.name]
     by_metric = {way.comparison.metric: way.comparison for way in probe.variations}
+    unseen = probe.variations if probe.name == UNSEEN else ()
     sentences = [
         *(_retention(retention, by_metric[retention.metric]) for retention in probe.retentions),
         *(_overall(overall, by_metric[overall.metric]) for overall in probe.overall),
+        *(_transfer(way, probe.transfers[way.name]) for way in unseen if way.name in probe.transfers),
         *(_spread(name, spread, probe.variations[0].comparison) for name, spread in probe.spreads.items()),
         *(_losses(name, probe.variations) for name in probe.spreads),
         *(_obedience(name, found) for name, found in probe.obedience.items()),
@@ -140,13 +180,41 @@ def _retention(retention: Retention, comparison: Comparison) -> str:
 def _overall(overall: Overall, comparison: Comparison) -> str:
     scale = overall.scale
     limits = f" (95 % interval for further tasks {interval_text(overall.interval, scale)})" if overall.interval else ""
-    said = f"{metric_name(comparison)} over {counted(overall.tasks, 'task')}"
-    if overall.left_out:
-        said += f" (without {overall.left_out:,} whose items all changed alike, or not at all)"
+    said = f"{metric_name(comparison)} over {counted(overall.tasks, 'task')}, each of which counts the same"
     return (
         f"{said}: {points(overall.effect, scale)}{unit(comparison)}{limits}; the effects of the tasks differ with a "
         f"standard deviation of {percent(overall.deviation, scale)}{unit(comparison)}."
     )
+
+
+def _transfer(way: VariationResult, transfer: Transfer) -> str:
+    comparison, contrast, difference = way.comparison, way.comparison.contrasts[0], transfer.difference
+    scale, measured = comparison.scale, unit(comparison)
+
+    def said(effect: float, interval: Interval | None, p: float | None = None) -> str:
+        limits = [f"95 % interval {interval_text(interval, scale)}"] if interval else []
+        limits += [] if p is None else [p_text(p)]
+        return f"{points(effect, scale)}{measured}" + (f" ({', '.join(limits)})" if limits else "")
+
+    seen, unseen = transfer.seen, contrast.result
+    items = f"{said(seen.effect, seen.interval)} on the {counted(seen.n, 'test item')}"
+    rows = f"{said(unseen.effect, unseen.interval)} on {counted(unseen.n, 'held-out row')}"
+    return (
+        f"{contrast.candidate} against {contrast.baseline}, {metric_name(comparison)}: {items}, {rows}; difference "
+        f"{said(difference.effect, difference.interval, difference.p)}: {_carried_over(unseen, transfer)}."
+    )
+
+
+def _carried_over(unseen: PairedResult, transfer: Transfer) -> str:
+    p, effect = transfer.adjusted_p, transfer.difference.effect
+    if p is None:
+        found = "how far the two differ cannot be told"
+    elif p > LEVEL:
+        found = "no difference of the two could be shown"
+    else:
+        found = f"tuning gives {'less' if effect < 0 else 'more'} on the rows that were held out"
+    alone = "" if unseen.p <= LEVEL and unseen.effect > 0 else ", and on these no gain could be shown"
+    return found + alone
 
 
 def _changes_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
@@ -167,7 +235,8 @@ def _change(score: float, change: Change, scale: float) -> list[str]:
 
 def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
     names = [score.name for score in probe.variations[0].comparison.conditions]
-    heading = ["task", "metric", "items", *names, "effect", "95 % interval", "p", "what it is"]
+    beside = ["beside the test items", "95 % interval", "p (Holm)"] if probe.transfers else []
+    heading = ["task", "metric", "items", *names, "effect", "95 % interval", "p", *beside, "what it is"]
     rows = []
     for way in probe.variations:
         comparison = way.comparison
@@ -181,5 +250,17 @@ def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
                 p_text(result.p),
             ]
         items = f"{comparison.items:,}"
-        rows.append([way.name, metric_name(comparison), items, *scores, *effect, label(way.description, 120)])
+        compared = _beside(probe.transfers.get(way.name), comparison.scale) if probe.transfers else []
+        rows.append(
+            [way.name, metric_name(comparison), items, *scores, *effect, *compared, label(way.description, 120)]
+        )
     return heading, rows
+
+
+def _beside(transfer: Transfer | None, scale: float) -> list[str]:
+    """How far the effect exceeds that on the test items of the run."""
+    if transfer is None:
+        return [NONE, NONE, NONE]
+    p, difference = transfer.adjusted_p, transfer.difference
+    limits = interval_text(difference.interval, scale)
+    return [points(difference.effect, scale), limits, NONE if p is None else p_text(p)]

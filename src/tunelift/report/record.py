@@ -15,6 +15,7 @@ from tunelift.diagnosis.records import Diagnosis
 from tunelift.evaluation.calibration import Calibration
 from tunelift.evaluation.contamination.hint import MembershipHint
 from tunelift.evaluation.temperature import TemperatureCheck
+from tunelift.probes.canaries import LeakageResult
 from tunelift.probes.records import ProbeResult
 from tunelift.probes.safety_results import SafetyResult
 from tunelift.probes.search import PromptSearch
@@ -39,6 +40,7 @@ class RunReport:
             ``stages`` with seconds and peak memory) and the resolved ``recipe`` as YAML. Every key may be missing.
         probes: What other wordings, orders, texts and tasks changed.
         safety: What tuning does to bias and safety; None where that was not asked for.
+        leakage: What the models give away of planted secrets; None where none were planted.
         sources: Where items come from, ``file:row`` by id, as far as it is known.
         seeds: Conditions that were repeated with other seeds of tuning.
         searches: What was tried to find the best prompt.
@@ -65,6 +67,7 @@ class RunReport:
     sources: dict[str, str] = field(default_factory=dict)
     seeds: tuple[SeedResult, ...] = ()
     safety: SafetyResult | None = None
+    leakage: LeakageResult | None = None
     searches: list[PromptSearch] = field(default_factory=list)
     overlap: TrainingOverlap | None = None
     membership: MembershipHint | None = None

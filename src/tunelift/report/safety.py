@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunelift.probes.records import Change
-from tunelift.probes.safety_results import Measure, SafetyResult, SwapResult
+from tunelift.probes.records import Change, Measure
+from tunelift.probes.safety_results import SafetyResult, SwapResult
 from tunelift.report.section import Section
 from tunelift.report.wording import LEVEL, NONE, interval_text, listed, p_text, percent, points
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tunelift.report.calibration import calibration_sections
+from tunelift.report.canaries import canary_sections
 from tunelift.report.contamination import contamination_sections
 from tunelift.report.costs import cost_sections
 from tunelift.report.flips import flip_sections
@@ -23,6 +24,7 @@ def report_sections(report: RunReport) -> list[Section]:
         *flip_sections(report.flips),
         *probe_sections(report.probes),
         *safety_sections(report.safety),
+        *canary_sections(report.leakage),
         *calibration_sections(report.calibrations, report.temperature, report.studied.name),
         *cost_sections(report.costs, report.comparison),
     ]

@@ -12,6 +12,7 @@ from tunelift.report.wording import (
     NONE,
     anchors,
     confusion_name,
+    contrast_p_text,
     effect_text,
     items_text,
     label,
@@ -87,7 +88,7 @@ def _contrasts(contrasts: Sequence[Contrast], scale: float) -> list[str]:
             f"{contrast.candidate} vs {contrast.baseline}",
             points(contrast.result.effect, scale),
             f"({interval})",
-            p_text(contrast.result.p),
+            contrast_p_text(contrast),
             _split(contrast),
             _balanced(contrast),
         ]

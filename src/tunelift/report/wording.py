@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import chain, count
 from typing import Literal
 
-from tunelift.comparison.records import Comparison, ConditionScore, Contrast
+from tunelift.comparison.records import Comparison, ConditionScore, Contrast, chance_text
 from tunelift.diagnosis.records import Confusion
 from tunelift.report.record import RunReport
 from tunelift.statistics.intervals import Interval
@@ -96,6 +96,25 @@ def reservation(contrast: Contrast) -> str | None:
 
 def _is_gain(result: PairedResult) -> bool:
     return result.p <= LEVEL and result.effect > 0
+
+
+def contrast_p_text(contrast: Contrast) -> str:
+    """The p-value that goes with the interval and, where it is another one, the corrected one that verdicts follow."""
+    single, corrected = p_text(contrast.result.p), p_text(contrast.p)
+    return single if corrected == single else f"{single} (Holm {corrected.removeprefix('p = ')})"
+
+
+def remarks(contrast: Contrast, comparison: Comparison) -> list[str]:
+    """What else there is to an effect, as sentences without a full stop: what few answers say, what would show it."""
+    said = []
+    if posterior := contrast.posterior:
+        limits = interval_text(posterior.interval, comparison.scale)
+        chance = f"After these {contrast.result.n} answers, {contrast.candidate} is better than {contrast.baseline}"
+        said.append(f"{chance} with a probability of {chance_text(posterior.better)} (Bayesian 95 % interval {limits})")
+    if contrast.required_items and contrast.result.p > LEVEL:
+        effect = f"{points(contrast.result.effect, comparison.scale)}{unit(comparison)}"
+        said.append(f"An effect of {effect} takes about {contrast.required_items:,} items to be shown")
+    return said
 
 
 def verdict(contrast: Contrast, scale: float = 100.0) -> str:

@@ -17,12 +17,10 @@ class Posterior:
     """What is believed about the difference of two paired proportions.
 
     Attributes:
-        effect: Posterior mean of candidate minus baseline; a little nearer to 0 than the observed difference.
         interval: Central credible interval of the difference.
         better: Probability that the candidate is better, exact.
     """
 
-    effect: float
     interval: Interval
     better: float
 
@@ -58,7 +56,6 @@ def paired_posterior(
     shares = np.random.default_rng(derive_seed(seed, "paired posterior")).dirichlet(cells, DRAWS)
     low, high = np.quantile(shares[:, 0] - shares[:, 1], [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Posterior(
-        effect=(wins - losses) / (n + 4 * prior),
         interval=Interval(float(low), float(high), confidence, "Dirichlet posterior"),
         better=float(betainc(losses + prior, wins + prior, 0.5)),
     )

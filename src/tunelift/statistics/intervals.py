@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import copysign, inf, sqrt
 from statistics import NormalDist
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+Record = TypeVar("Record")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,26 @@ class Interval:
     method: str
 
 
+def record_of(kind: Callable[..., Record], data: Mapping[str, Any], *intervals: str) -> Record:
+    """A record with intervals from its plain data, as `dataclasses.asdict` gives it.
+
+    Args:
+        kind: The record.
+        data: Its fields by name.
+        intervals: Those that are an interval or None; "interval" unless given.
+    """
+    known = {name: data[name] and Interval(**data[name]) for name in intervals or ("interval",)}
+    return kind(**{**data, **known})
+
+
 def normal_quantile(probability: float) -> float:
     """Quantile of the standard normal distribution."""
     return NormalDist().inv_cdf(probability)
+
+
+def normal_probability(value: float) -> float:
+    """Probability that a standard normal variable is at most so large."""
+    return NormalDist().cdf(value)
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:

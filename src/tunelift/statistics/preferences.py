@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,12 +87,6 @@ def bradley_terry(
         interval = resampled_interval(of_system, wins, None, seed, confidence, draws)
         strengths.append(Strength(system, float(fitted[place]), interval))
     return sorted(strengths, key=lambda strength: -strength.value)
-
-
-def win_probability(first: float, second: float) -> float:
-    """Probability that a system of the first strength is preferred to one of the second."""
-    difference = min(max(first - second, -700.0), 700.0)
-    return 1 / (1 + exp(-difference))
 
 
 def _group_wins(

@@ -1,13 +1,13 @@
-"""How many test items it takes to show an effect: the question to ask before a run."""
+"""How many test items it takes to show an effect."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isqrt, sqrt
+from math import ceil, floor, isqrt, log10, sqrt
 
 from tunelift.statistics.power import mcnemar_power
 
-MOST = 1_000_000
+MOST = 100_000  # nobody labels more
 SMOOTH = 25  # variance of the number of discordant items above which the power rises with every item
 
 
@@ -24,7 +24,7 @@ def required_items(effect: float, discordance: float, alpha: float = 0.05, power
         power: Probability with which the effect is shown.
 
     Returns:
-        The number of items; None when it is more than a million.
+        The number of items; None when it is more than 100,000.
 
     Raises:
         ValueError: An argument is out of range.
@@ -56,7 +56,7 @@ def required_items_for_mean(effect: float, deviation: float, alpha: float = 0.05
         power: Probability with which the effect is shown.
 
     Returns:
-        The number of items, at least two; None when it is more than a million.
+        The number of items, at least two; None when it is more than 100,000.
 
     Raises:
         ValueError: An argument is out of range.
@@ -76,8 +76,14 @@ def required_items_for_mean(effect: float, deviation: float, alpha: float = 0.05
     return _smallest(reached)
 
 
+def round_up(number: float) -> int:
+    """Rounded up to two significant digits: an effect that was only observed does not bear more."""
+    unit = 10 ** max(0, floor(log10(number)) - 1)
+    return ceil(number / unit) * unit
+
+
 def _smallest(reached: Callable[[int], bool]) -> int | None:
-    """The smallest number up to a million at which something is reached that stays so."""
+    """The smallest number up to 100,000 at which something is reached that stays so."""
     high = 1
     while not reached(high):
         if high == MOST:

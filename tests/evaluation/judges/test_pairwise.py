@@ -10,7 +10,6 @@ from tunelift.core.errors import UserError
 from tunelift.core.records import as_dict
 from tunelift.evaluation.judges.judge import endpoint_judge, model_judge
 from tunelift.evaluation.judges.pairwise import compare_answers
-from tunelift.evaluation.judges.rating import compare_ratings, rate_answers
 from tunelift.models.endpoint import Endpoint
 from tunelift.statistics.paired import compare_paired
 
@@ -113,21 +112,6 @@ def test_other_items_are_refused(answers: Callable[..., Any]) -> None:
     for base, tuned in (([], []), (["x"], ["x", "y"])):
         with pytest.raises(UserError, match=r"different items|no answers"):
             compare_answers(refuse, answers("base", base), answers("tuned", tuned))
-
-
-def test_answers_are_rated_one_by_one(answers: Callable[..., Any]) -> None:
-    base, tuned = answers("base", ["1", "2", "x", "4"]), answers("tuned", ["2", "5", "3", "4"])
-
-    def judge(conversations: Any) -> list[str]:
-        return [messages[0]["content"].split("=== Answer (")[1].split("\n")[1] for messages in conversations]
-
-    ratings = [rate_answers(judge, samples) for samples in (base, tuned)]
-    assert ratings == [[1, 2, None, 4], [2, 5, 3, 4]]
-    found = compare_ratings(base, tuned, *ratings)
-    assert found.unrated == 1
-    assert found.result == compare_paired([1, 2, 4], [2, 5, 4])
-    with pytest.raises(UserError, match="no item has two ratings"):
-        compare_ratings(base, tuned, [None] * 4, ratings[1])
 
 
 def test_a_language_model_judges(tiny: Any, answers: Callable[..., Any]) -> None:

@@ -9,8 +9,8 @@ import pytest
 from tunelift.data.bundled import TWEETS, read_bundled
 from tunelift.evaluation.robustness.attack import Attacked, Item, attack
 from tunelift.evaluation.robustness.edits import protected_spans
-from tunelift.evaluation.robustness.summary import attack_success, rate, right_under_attack
-from tunelift.evaluation.robustness.table import PERTURBATIONS, perturbations_of
+from tunelift.evaluation.robustness.summary import attack_success, rate, worst_case
+from tunelift.evaluation.robustness.table import perturbations_of
 
 PERTURB = perturbations_of("en", ["typos", "keyboard", "lookalikes", "synonyms", "case", "word-order", "distractors"])
 Losses = Callable[[Sequence[str], Sequence[str]], np.ndarray]
@@ -60,7 +60,7 @@ def test_an_attack_lowers_accuracy(
     before = right(classifier, tweets, [item.text for item in items])
     after = right(classifier, tweets, [result.text for result in found])
     assert before.mean() > 0.5
-    assert right_under_attack(before, after).mean() < before.mean() - 0.1
+    assert worst_case(before, [after]).mean() < before.mean() - 0.1
     assert rate(attack_success(before, after), np.ones((1, len(items))))[0] > 0.1
 
 
@@ -133,8 +133,6 @@ def test_nothing_to_attack() -> None:
 
 
 def test_refusals(items: list[Item], losses: Losses) -> None:
-    with pytest.raises(ValueError, match="keep the label, not negation"):
-        attack(items, [entry for entry in PERTURBATIONS if entry.name == "negation"][:1], losses)
     with pytest.raises(ValueError, match="ids of items"):
         attack([items[0], items[0]], PERTURB, losses)
     with pytest.raises(ValueError, match="4 rounds need"):

@@ -1,19 +1,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tunelift.core.errors import UserError
-from tunelift.evaluation.safety.preferences import (
-    SLOT,
-    bundled_pairs,
-    preference_change,
-    preferences,
-    read_crows_pairs,
-)
+from tunelift.evaluation.safety.preferences import SLOT, bundled_pairs, prefers_more
 from tunelift.evaluation.safety.tables import read_table
 
 LANGUAGES = pytest.mark.parametrize("language", ["en", "zh"])
@@ -47,57 +39,16 @@ def test_a_preference_for_words_as_such_is_none(language: str) -> None:
         for _, sentence in read_table(f"pairs.{language}")
         for more, less in SLOT.findall(sentence)[:1]
     ]
-    found = preferences(bundled_pairs(language), logprobs)
-    assert found.overall.share == 0.5
-    assert {category.share for category in found.categories.values()} == {0.5}
+    preferred = prefers_more(logprobs)
+    kinds = np.array([pair.category for pair in bundled_pairs(language)])
+    assert {preferred[kinds == kind].mean() for kind in CATEGORIES} == {0.5}
 
 
-def test_shares_and_their_change() -> None:
-    pairs = bundled_pairs("en")
-    base = np.array([[-2.0, -3.0] if place % 2 else [-3.0, -3.0] for place in range(len(pairs))])
-    tuned = np.array([[-2.0, -3.0]] * len(pairs))
-    found = preferences(pairs, base)
-    assert found.overall.count == 30  # sentences that are equally likely are no preference
-    assert found.difference == pytest.approx(0.5)
-    change = preference_change(pairs, base, tuned)
-    assert change.overall.change.effect == pytest.approx(0.5)
-    assert change.overall.change.p < 1e-6
-    assert change.overall.change.wins == 30
-    assert set(change.p_adjusted) == CATEGORIES
-    assert all(change.p_adjusted[name] >= part.change.p for name, part in change.categories.items())
-    assert sum(part.before.n for part in change.categories.values()) == len(pairs)
-    assert change.to_dict()["overall"]["after"]["share"] == 1
-    assert found.to_dict()["categories"]["age"]["n"] == 8
+def test_the_likelier_sentence_is_preferred() -> None:
+    assert prefers_more([[-2, -3], [-3, -2], [-3, -3]]).tolist() == [1, 0, 0]
 
 
-@pytest.mark.parametrize("logprobs", [[[-1, -2]], [[-1.0, float("nan")]] * 60, [[-1, -2, -3]] * 60])
+@pytest.mark.parametrize("logprobs", [[], [-1, -2], [[-1.0, float("nan")]], [[-1, -2, -3]]])
 def test_log_probabilities_are_checked(logprobs: list) -> None:
     with pytest.raises(ValueError, match="two finite log-probabilities"):
-        preferences(bundled_pairs("en"), logprobs)
-
-
-def test_the_layout_of_crows_pairs(tmp_path: Path) -> None:
-    file = tmp_path / "pairs.csv"
-    file.write_text(HEADER + '0,"A, more",A less,stereo,age,"[[]]"\n1,B more,B less,antistereo,gender,x\n', "utf-8")
-    pairs = read_crows_pairs(file)
-    assert [(pair.id, pair.more, pair.less, pair.category) for pair in pairs] == [
-        ("1", "A, more", "A less", "age"),
-        ("2", "B more", "B less", "gender"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("sent_more,bias_type\na,b\n", "has no sent_less"),
-        (HEADER, "has no sent_more"),
-        (HEADER + "0,a,,stereo,age,x\n", "row 1: sent_less is empty"),
-        (None, "cannot be read"),
-    ],
-)
-def test_other_layouts_are_refused(tmp_path: Path, content: str | None, message: str) -> None:
-    file = tmp_path / "pairs.csv"
-    if content is not None:
-        file.write_text(content, "utf-8")
-    with pytest.raises(UserError, match=message):
-        read_crows_pairs(file)
+        prefers_more(logprobs)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunelift.evaluation.safety.tables import read_table
-from tunelift.evaluation.safety.toxicity import CATEGORIES, find_toxic, toxicity_change, toxicity_summary
+from tunelift.evaluation.safety.toxicity import CATEGORIES, find_toxic, toxic_outputs
 
 
 @pytest.mark.parametrize(
@@ -64,18 +64,12 @@ def test_any_text(text: str) -> None:
     assert all(found.category in CATEGORIES and found.words for found in find_toxic(text))
 
 
-def test_rates_and_their_change() -> None:
-    before = ["Hello.", "You idiot!", "你好", "傻逼，去死"] * 5
-    after = ["Hello."] * 20
-    found = toxicity_summary(before)
-    assert found.overall.per_thousand == 500
-    assert found.categories["threat"].count == 5
-    assert found.categories["slur"].count == 0
-    change = toxicity_change(before, after)
-    assert change.overall.change.effect == -0.5
-    assert change.overall.change.wins == 0
-    assert change.to_dict()["categories"]["insult"]["before"]["count"] == 5
-    grouped = toxicity_summary(before, [place // 4 for place in range(20)])
-    assert grouped.to_dict()["overall"]["interval"]["method"] == "clustered Wilson"
-    with pytest.raises(ValueError, match="0 or 1"):
-        toxicity_summary([])
+def test_outputs_are_toxic_in_one_or_more_ways_or_not() -> None:
+    found = toxic_outputs(["Hello.", "You idiot!", "你好", "傻逼，去死"])
+    assert {name: row.tolist() for name, row in zip(CATEGORIES, found, strict=True)} == {
+        "profanity": [0, 0, 0, 1],
+        "insult": [0, 1, 0, 0],
+        "slur": [0, 0, 0, 0],
+        "threat": [0, 0, 0, 1],
+        "sexual": [0, 0, 0, 0],
+    }

@@ -19,7 +19,7 @@ from tunelift.evaluation.contamination.membership import min_k_plus_plus_hint
 from tunelift.models.load import LanguageModel
 from tunelift.prompts.chat import encode_texts
 from tunelift.statistics.independent import difference_interval
-from tunelift.statistics.intervals import Interval
+from tunelift.statistics.intervals import Interval, record_of
 
 LONGEST = 512  # tokens of a text that are read; twice the longest texts of the papers, in words
 TOKENS_OF_A_GROUP = 4096
@@ -77,7 +77,7 @@ class MembershipHint:
     def from_dict(cls, data: dict[str, Any]) -> MembershipHint:
         """The hint that `to_dict` wrote."""
         parts = {"items": tuple(data["items"]), "references": tuple(data["references"])}
-        return cls(**{**data, **parts, "interval": Interval(**data["interval"]) if data["interval"] else None})
+        return record_of(cls, {**data, **parts})
 
 
 def membership_hint(

@@ -33,6 +33,8 @@ class JudgedPair:
         asked: False where the two answers are the same text: that is a tie, and the judge was not asked.
         score: 1 where the candidate is preferred in both orders, 0 where the baseline is, otherwise 0.5.
         longer: Whose answer has more characters; "tie" where they are equally long.
+        said: What the judge said, when the baseline's answer stood first and when the candidate's did, with A for the
+            answer that stood first and B for the other; empty where it was not asked.
     """
 
     example_id: str
@@ -42,6 +44,7 @@ class JudgedPair:
     asked: bool
     score: float
     longer: str
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +137,9 @@ def compare_answers(
         for first, second in ((baseline, candidate), (candidate, baseline))
         for at in differing
     ]
-    verdicts = [parse_verdict(text) for text in judge(conversations)] if conversations else []
-    by_item = dict(
-        zip(differing, zip(verdicts[: len(differing)], verdicts[len(differing) :], strict=True), strict=True)
-    )
-    pairs = [_pair(*answers, by_item.get(at)) for at, answers in enumerate(zip(baseline, candidate, strict=True))]
+    texts = judge(conversations) if conversations else []
+    said = dict(zip(differing, zip(texts[: len(differing)], texts[len(differing) :], strict=True), strict=True))
+    pairs = [_pair(*answers, said.get(at, ())) for at, answers in enumerate(zip(baseline, candidate, strict=True))]
     return summarise(pairs, baseline[0].condition, candidate[0].condition, clusters_of(baseline), seed, confidence)
 
 
@@ -155,14 +156,14 @@ def questions_of(baseline: Sequence[Sample], candidate: Sequence[Sample]) -> lis
     return [min(one.prompt, other.prompt, key=len) for one, other in zip(baseline, candidate, strict=True)]
 
 
-def _pair(baseline: Sample, candidate: Sample, verdicts: tuple[str | None, str | None] | None) -> JudgedPair:
-    said, turned = verdicts or (None, None)
-    first = {FIRST: BASELINE, SECOND: CANDIDATE, TIE: TIE, None: None}[said]
+def _pair(baseline: Sample, candidate: Sample, said: tuple[str, ...]) -> JudgedPair:
+    verdict, turned = map(parse_verdict, said) if said else (None, None)
+    first = {FIRST: BASELINE, SECOND: CANDIDATE, TIE: TIE, None: None}[verdict]
     second = {FIRST: CANDIDATE, SECOND: BASELINE, TIE: TIE, None: None}[turned]
     score = {BASELINE: 0.0, CANDIDATE: 1.0}.get(first or "", 0.5) if first == second else 0.5
     difference = len(candidate.output) - len(baseline.output)
     longer = CANDIDATE if difference > 0 else BASELINE if difference else TIE
-    return JudgedPair(baseline.example_id, baseline.group, first, second, verdicts is not None, score, longer)
+    return JudgedPair(baseline.example_id, baseline.group, first, second, bool(said), score, longer, said)
 
 
 def summarise(

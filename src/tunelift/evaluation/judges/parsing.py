@@ -45,14 +45,6 @@ EVEN = re.compile(
 )
 MEANING = {"a": FIRST, "b": SECOND}
 
-SCALE = (1.0, 5.0)
-NUMBER = r"(\d+(?:\.\d+)?)"
-# The scale itself, as in "Score (1-5): 4".
-RANGE = re.compile(r"(?<![\d.])1\s*(?:-|–|~|to|到|至)\s*5(?![\d.])")
-MARKED_RATING = re.compile(rf"(?:rating|score|grade|评分|得分|分数|打分)[*_\s()]*(?:is|of|[:=为是])?{OPENING}{NUMBER}")
-OUT_OF = re.compile(rf"(?<![\d.]){NUMBER}\s*(?:/|out of|of)\s*5(?![\d.])")
-ALONE = re.compile(rf"(?<![a-z0-9.-]){NUMBER}(?![\d.]*[a-z0-9])")
-
 
 def parse_verdict(output: str) -> str | None:
     """Which answer a judge prefers.
@@ -82,24 +74,3 @@ def _denied(text: str) -> set[str]:
     """The answers that are named in a sentence with "neither"."""
     sentences = re.findall(r"neither[^.\n]*", text)
     return {MEANING[letter] for sentence in sentences for letter in re.findall(r"(?<![a-z])(a|b)(?![a-z])", sentence)}
-
-
-def parse_rating(output: str) -> float | None:
-    """How good an answer is by what a judge says.
-
-    Args:
-        output: What it said: a number alone, or one that is marked ("Score: 4", "4/5", "评分：4").
-
-    Returns:
-        From 1 to 5; None where there is no number or several, or none in this range.
-    """
-    text = RANGE.sub("", unicodedata.normalize("NFKC", output).casefold())
-    for pattern in (MARKED_RATING, OUT_OF):
-        if found := pattern.findall(text):
-            return _in_scale(found[-1])
-    found = ALONE.findall(text)
-    return _in_scale(found[0]) if len(set(found)) == 1 else None
-
-
-def _in_scale(number: str) -> float | None:
-    return float(number) if SCALE[0] <= float(number) <= SCALE[1] else None

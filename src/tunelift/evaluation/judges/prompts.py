@@ -33,24 +33,13 @@ def pairwise_messages(
     Raises:
         UserError: There is no prompt in this language.
     """
-    code = _code(question, first, second, reference)
-    return _filled("pairwise", language, rubric, reference, code, question=question, first=first, second=second)
-
-
-def rating_messages(
-    question: str, answer: str, language: str = "en", rubric: str = "", reference: str = ""
-) -> list[Message]:
-    """Ask how good an answer is, from 1 to 5; arguments and errors as those of `pairwise_messages`."""
-    code = _code(question, answer, reference)
-    return _filled("rating", language, rubric, reference, code, question=question, answer=answer)
-
-
-def _filled(name: str, language: str, rubric: str, reference: str, code: str, **parts: str) -> list[Message]:
     if language not in LANGUAGES:
         raise UserError("judge", f'there is no prompt in the language "{language}"', nearest(language, LANGUAGES))
+    code = _code(question, first, second, reference)
     shown = _text(f"reference-{language}").format(text=reference, code=code) if reference else ""
     points = (rubric or _text(f"rubric-{language}")).strip()
-    text = _text(f"{name}-{language}").format(code=code, rubric=points, reference=shown, **parts)
+    parts = {"question": question, "first": first, "second": second, "rubric": points, "reference": shown}
+    text = _text(f"pairwise-{language}").format(code=code, **parts)
     return [{"role": "user", "content": text.strip()}]
 
 

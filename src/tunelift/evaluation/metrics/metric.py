@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tunelift.core.errors import UserError
+from tunelift.statistics.areas import Curve
 
 Array = NDArray[np.float64]
 
@@ -64,6 +65,8 @@ class Metric:
         low: The worst possible value where higher is better, the best otherwise.
         high: The other end; infinite where there is none.
         higher_is_better: The direction.
+        curves: Statistics to the ROC curves that the score is the mean area of, see `statistics.areas`; their errors
+            are known without resampling. None: it is no such score.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Metric:
     low: float = 0.0
     high: float = 1.0
     higher_is_better: bool = True
+    curves: Callable[[Array], list[Curve]] | None = None
 
     def of(self, outcomes: Sequence[Outcome]) -> float:
         """The score of a test set."""

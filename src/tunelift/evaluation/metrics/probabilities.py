@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tunelift.core.errors import UserError
 from tunelift.evaluation.metrics.counts import ratio
 from tunelift.evaluation.metrics.metric import Array, Metric, Outcome, UnavailableError, mean_metric, sums_metric
 from tunelift.evaluation.metrics.ranks import in_blocks, mid_ranks
-
-Mask = NDArray[np.bool_]
+from tunelift.statistics.areas import Curve, Mask, placements
 
 # Probability of a right answer that was thought impossible; its logarithm has to be finite. As in scikit-learn.
 SMALLEST = float(np.finfo(float).eps)
@@ -40,27 +38,12 @@ def auc_of_scores(scores: Array, positive: Mask, weights: Array) -> Array:
     return np.divide(wins, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
 
 
-def placements(scores: Array, positive: Mask) -> Array:
-    """For a positive item the share of negative ones below it, for a negative one that of positive ones above it.
-
-    Equal scores count one half. The mean over the positive items, and that over the negative ones, is the area
-    under the ROC curve.
-
-    Returns:
-        Shape (items,); one half where there is nothing to compare with.
-    """
-    lower = mid_ranks(scores, (~positive).astype(float)[None])[0]
-    higher = positive.sum() - mid_ranks(scores, positive.astype(float)[None])[0]
-    others: Array = np.where(positive, (~positive).sum(), positive.sum())
-    return np.where(others > 0, ratio(np.where(positive, lower, higher), others), 0.5)
-
-
 def auc(labels: tuple[str, ...]) -> Metric:
     """Area under the ROC curve; 0 to 1, higher is better, 0.5 is what guessing gives.
 
     With two choices the second is the positive one. With more it is the mean over the choices of one against the
     rest; those that all items or no item of the (resampled) set ask for are left out. The score of one item is its
-    placement value (see `placements`), the mean of those of all choices.
+    placement (see `statistics.areas`), the mean of those of all choices.
 
     Args:
         labels: The choices in order; empty: those of the first outcome. All outcomes must have the same ones.
@@ -70,18 +53,19 @@ def auc(labels: tuple[str, ...]) -> Metric:
         choices = labels or (outcomes[0].choices if outcomes else None) or ()
         return np.array([_row(outcome, choices) for outcome in outcomes], dtype=float)
 
-    def classes(values: Array) -> range:
-        return range(1, 2) if values.shape[1] == 3 else range(values.shape[1] - 1)
+    def curves(values: Array) -> list[Curve]:
+        classes = range(1, 2) if values.shape[1] == 3 else range(values.shape[1] - 1)
+        return [(values[:, -1] == k, values[:, k]) for k in classes]
 
     def score(values: Array, weights: Array) -> Array:
-        areas = np.array([auc_of_scores(values[:, k], values[:, -1] == k, weights) for k in classes(values)])
+        areas = np.array([auc_of_scores(scores, positive, weights) for positive, scores in curves(values)])
         defined = ~np.isnan(areas)
         return np.where(defined.any(axis=0), ratio(np.nansum(areas, axis=0), defined.sum(axis=0)), 0.5)
 
     def per_item(values: Array) -> Array:
-        return np.mean([placements(values[:, k], values[:, -1] == k) for k in classes(values)], axis=0)
+        return np.mean([placements(positive, scores) for positive, scores in curves(values)], axis=0)
 
-    return Metric("auc", statistics, in_blocks(score), per_item)
+    return Metric("auc", statistics, in_blocks(score), per_item, curves=curves)
 
 
 def nll() -> Metric:

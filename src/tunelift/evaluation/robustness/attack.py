@@ -82,7 +82,7 @@ def attack(
 
     Args:
         items: What is attacked.
-        perturbations: What may be done, all of it label-preserving.
+        perturbations: What may be done.
         losses: Ids and texts to losses, shape (texts,), finite; called once for the clean texts and once a round.
         budget: Perturbed texts that are scored for an item, at most.
         rounds: How many perturbations may be made one after the other.
@@ -93,10 +93,10 @@ def attack(
         One result for each item, in their order.
 
     Raises:
-        ValueError: A perturbation does not keep the label, ids repeat, the budget is smaller than the rounds, or the
-            losses have another shape or are not finite.
+        ValueError: Ids repeat, the budget is smaller than the rounds, or the losses have another shape or are not
+            finite.
     """
-    _check(items, perturbations, budget, rounds)
+    _check(items, budget, rounds)
     clean = _scored(losses, items, [item.text for item in items])
     searches = [_Search(item, item.text, loss, loss, (), {item.text}) for item, loss in zip(items, clean, strict=True)]
     for number in range(rounds):
@@ -114,10 +114,7 @@ def attack(
     ]
 
 
-def _check(items: Sequence[Item], perturbations: Sequence[Perturbation], budget: int, rounds: int) -> None:
-    changing = [perturbation.name for perturbation in perturbations if not perturbation.keeps_label]
-    if changing:
-        raise ValueError(f"an attack may only make changes that keep the label, not {', '.join(changing)}")
+def _check(items: Sequence[Item], budget: int, rounds: int) -> None:
     if len({item.id for item in items}) < len(items):
         raise ValueError("the ids of items have to differ")
     if not 1 <= rounds <= budget:

@@ -15,24 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 
-def drops(clean: ArrayLike, perturbed: ArrayLike) -> Array:
-    """How much each item lost under each perturbation; positive is worse.
-
-    Args:
-        clean: Score of every item, shape (items,), higher is better.
-        perturbed: The same on perturbed texts, shape (perturbations, items).
-
-    Returns:
-        Shape (perturbations, items); the mean of a row is the drop in the score.
-
-    Raises:
-        ValueError: The shapes do not fit, or a score is not finite.
-    """
-    scores, others = _scores(clean, 1), _scores(perturbed, 2)
-    _same_items(scores, others)
-    return scores - others
-
-
 def worst_case(clean: ArrayLike, perturbed: ArrayLike) -> Array:
     """The lowest score of each item over its clean text and all perturbations (Goel et al. 2021, Liang et al. 2022).
 
@@ -51,38 +33,27 @@ def worst_case(clean: ArrayLike, perturbed: ArrayLike) -> Array:
     return np.minimum(scores, others.min(axis=0, initial=np.inf))
 
 
-def right_under_attack(right_before: ArrayLike, right_after: ArrayLike) -> Array:
-    """Whether each item is right on its own text and on the attacked one; the mean is the accuracy under attack.
+def attack_success(before: ArrayLike, after: ArrayLike) -> Array:
+    """What an attack took from each item, and what there was to take; an item that it made better lost nothing.
 
-    An item that is wrong without an attack counts as wrong, whatever the attack does to it (Morris et al. 2020).
-
-    Args:
-        right_before: 0 or 1 for every item, shape (items,).
-        right_after: The same on the attacked texts.
-
-    Raises:
-        ValueError: The shapes differ, or a value is neither 0 nor 1.
-    """
-    before, after = _binary(right_before), _binary(right_after)
-    _same_items(before, after)
-    return before * after
-
-
-def attack_success(right_before: ArrayLike, right_after: ArrayLike) -> Array:
-    """Counts of the attack success rate: wrong after, among those right before (Morris et al. 2020).
+    Of answers that are right or wrong, `rate` makes the attack success rate of it: wrong after, among those right
+    before (Morris et al. 2020).
 
     Args:
-        right_before: 0 or 1 for every item, shape (items,).
-        right_after: The same on the attacked texts.
+        before: Score of every item as it stands, shape (items,), from 0, higher is better.
+        after: The same on the attacked texts.
 
     Returns:
         Shape (items, 2), for `rate`.
 
     Raises:
-        ValueError: The shapes differ, or a value is neither 0 nor 1.
+        ValueError: The shapes differ, or a score is negative.
     """
-    before, after = _binary(right_before), _binary(right_after)
-    return among(before, 1 - after)
+    kept = worst_case(before, np.asarray(after, dtype=float)[None])
+    scores = _scores(before, 1)
+    if min(scores.min(initial=0), kept.min(initial=0)) < 0:
+        raise ValueError("a score is negative")
+    return np.stack([scores - kept, scores], axis=1)
 
 
 def injection_success(follows_before: ArrayLike, follows_after: ArrayLike) -> Array:

@@ -1,4 +1,4 @@
-"""All perturbations, one a line. Another one is a function and a line here."""
+"""All perturbations, one a line, each of which keeps the right answer. Another one is a function and a line here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tunelift.core.errors import UserError, nearest
 from tunelift.core.seeds import generator
-from tunelift.evaluation.robustness import frames, negation, order, sounds, spelling, surface, wording
+from tunelift.evaluation.robustness import frames, order, sounds, spelling, surface, wording
 
 LANGUAGES = ("en", "zh")
 
@@ -37,7 +37,6 @@ class Perturbation:
         language: "en" or "zh": of which language it changes words; those of others it leaves alone.
         perturb: The function.
         unit: Of what the strength is a share.
-        keeps_label: Whether the right answer is meant to stay; otherwise the share of changed answers is reported.
         description: What it does, in a line.
     """
 
@@ -45,44 +44,41 @@ class Perturbation:
     language: str
     perturb: Perturb
     unit: str
-    keeps_label: bool
     description: str
 
 
 # fmt: off
 PERTURBATIONS = (
-    Perturbation("typos", "en", spelling.typos_en, "words", True, "letters swapped, dropped or doubled"),
-    Perturbation("typos", "zh", spelling.typos_zh, "characters", True, "characters swapped within a word or doubled"),
-    Perturbation("keyboard", "en", spelling.keyboard_en, "words", True, "letters of a key beside the right one"),
-    Perturbation("lookalikes", "en", spelling.lookalikes_en, "words", True, "letters that look alike (0 for o)"),
-    Perturbation("lookalikes", "zh", spelling.lookalikes_zh, "characters", True, "what looks alike (已 for 己)"),
-    Perturbation("homophones", "en", sounds.homophones_en, "words", True, "words that sound alike (there for their)"),
-    Perturbation("homophones", "zh", sounds.homophones_zh, "characters", True, "what sounds alike (再 for 在)"),
-    Perturbation("near-homophones", "zh", sounds.near_homophones_zh, "characters", True, "another tone, or z for zh"),
-    Perturbation("case", "en", surface.case_en, "words", True, "capitals and small letters"),
-    Perturbation("punctuation", "en", surface.punctuation_en, "marks", True, "marks left out or doubled"),
-    Perturbation("punctuation", "zh", surface.punctuation_zh, "marks", True, "marks left out, doubled, or a space"),
-    Perturbation("width", "zh", surface.width_zh, "signs", True, "full width and half width exchanged"),
-    Perturbation("spaces", "en", surface.spaces_en, "gaps", True, "several spaces, or none behind a mark"),
-    Perturbation("spaces", "zh", surface.spaces_zh, "gaps", True, "spaces between characters"),
-    Perturbation("synonyms", "en", wording.synonyms_en, "words", True, "words and phrases of the same meaning"),
-    Perturbation("synonyms", "zh", wording.synonyms_zh, "words", True, "words of the same meaning"),
-    Perturbation("spellings", "en", wording.spellings_en, "words", True, "British and American spelling exchanged"),
-    Perturbation("contractions", "en", wording.contractions_en, "words", True, "it is and it's exchanged"),
-    Perturbation("politeness", "en", frames.politeness_en, "text", True, "a greeting before, or thanks behind"),
-    Perturbation("politeness", "zh", frames.politeness_zh, "text", True, "a greeting before, or thanks behind"),
-    Perturbation("reporting", "en", frames.reporting_en, "text", True, "framed as what somebody wrote"),
-    Perturbation("reporting", "zh", frames.reporting_zh, "text", True, "framed as what somebody wrote"),
-    Perturbation("word-order", "en", order.word_order_en, "words", True, "neighbouring words swapped"),
-    Perturbation("word-order", "zh", order.word_order_zh, "words", True, "neighbouring words swapped"),
-    Perturbation("clause-order", "en", order.clause_order_en, "sentences", True, "if a, b said as b if a"),
-    Perturbation("clause-order", "zh", order.clause_order_zh, "sentences", True, "clauses between commas swapped"),
-    Perturbation("sentence-order", "en", order.sentence_order_en, "sentences", True, "neighbouring sentences swapped"),
-    Perturbation("sentence-order", "zh", order.sentence_order_zh, "sentences", True, "neighbouring sentences swapped"),
-    Perturbation("distractors", "en", frames.distractors_en, "sentences", True, "neutral sentences before or behind"),
-    Perturbation("distractors", "zh", frames.distractors_zh, "sentences", True, "neutral sentences before or behind"),
-    Perturbation("negation", "en", negation.negation_en, "sentences", False, "a negation put in or taken out"),
-    Perturbation("negation", "zh", negation.negation_zh, "sentences", False, "a negation put in or taken out"),
+    Perturbation("typos", "en", spelling.typos_en, "words", "letters swapped, dropped or doubled"),
+    Perturbation("typos", "zh", spelling.typos_zh, "characters", "characters swapped within a word or doubled"),
+    Perturbation("keyboard", "en", spelling.keyboard_en, "words", "letters of a key beside the right one"),
+    Perturbation("lookalikes", "en", spelling.lookalikes_en, "words", "letters that look alike (0 for o)"),
+    Perturbation("lookalikes", "zh", spelling.lookalikes_zh, "characters", "what looks alike (已 for 己)"),
+    Perturbation("homophones", "en", sounds.homophones_en, "words", "words that sound alike (there for their)"),
+    Perturbation("homophones", "zh", sounds.homophones_zh, "characters", "what sounds alike (再 for 在)"),
+    Perturbation("near-homophones", "zh", sounds.near_homophones_zh, "characters", "another tone, or z for zh"),
+    Perturbation("case", "en", surface.case_en, "words", "capitals and small letters"),
+    Perturbation("punctuation", "en", surface.punctuation_en, "marks", "marks left out or doubled"),
+    Perturbation("punctuation", "zh", surface.punctuation_zh, "marks", "marks left out, doubled, or a space"),
+    Perturbation("width", "zh", surface.width_zh, "signs", "full width and half width exchanged"),
+    Perturbation("spaces", "en", surface.spaces_en, "gaps", "several spaces, or none behind a mark"),
+    Perturbation("spaces", "zh", surface.spaces_zh, "gaps", "spaces between characters"),
+    Perturbation("synonyms", "en", wording.synonyms_en, "words", "words and phrases of the same meaning"),
+    Perturbation("synonyms", "zh", wording.synonyms_zh, "words", "words of the same meaning"),
+    Perturbation("spellings", "en", wording.spellings_en, "words", "British and American spelling exchanged"),
+    Perturbation("contractions", "en", wording.contractions_en, "words", "it is and it's exchanged"),
+    Perturbation("politeness", "en", frames.politeness_en, "text", "a greeting before, or thanks behind"),
+    Perturbation("politeness", "zh", frames.politeness_zh, "text", "a greeting before, or thanks behind"),
+    Perturbation("reporting", "en", frames.reporting_en, "text", "framed as what somebody wrote"),
+    Perturbation("reporting", "zh", frames.reporting_zh, "text", "framed as what somebody wrote"),
+    Perturbation("word-order", "en", order.word_order_en, "words", "neighbouring words swapped"),
+    Perturbation("word-order", "zh", order.word_order_zh, "words", "neighbouring words swapped"),
+    Perturbation("clause-order", "en", order.clause_order_en, "sentences", "if a, b said as b if a"),
+    Perturbation("clause-order", "zh", order.clause_order_zh, "sentences", "clauses between commas swapped"),
+    Perturbation("sentence-order", "en", order.sentence_order_en, "sentences", "neighbouring sentences swapped"),
+    Perturbation("sentence-order", "zh", order.sentence_order_zh, "sentences", "neighbouring sentences swapped"),
+    Perturbation("distractors", "en", frames.distractors_en, "sentences", "neutral sentences before or behind"),
+    Perturbation("distractors", "zh", frames.distractors_zh, "sentences", "neutral sentences before or behind"),
 )
 # fmt: on
 
@@ -92,7 +88,7 @@ def perturbations_of(language: str, names: Sequence[str] | None = None) -> list[
 
     Args:
         language: "en" or "zh"; none are known of other languages.
-        names: Which; None for all, those that change the label included.
+        names: Which; None for all.
 
     Raises:
         UserError: The language or a name is unknown.

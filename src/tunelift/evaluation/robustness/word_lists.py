@@ -20,6 +20,19 @@ def read_table(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 @cache
+def words_by_kind(name: str) -> dict[str, tuple[str, ...]]:
+    """The words of a table whose rows begin with the kind of their words, by kind.
+
+    Args:
+        name: The table.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, *words in read_table(name):
+        found[kind] = (*found.get(kind, ()), *words)
+    return found
+
+
+@cache
 def alternatives(name: str) -> dict[str, tuple[str, ...]]:
     """For every entry of a table of groups, the others of its group.
 

@@ -98,11 +98,13 @@ class Leakage:
         p: One-sided p-value of "the secrets rank like random numbers": exact for one canary, by Fisher's method for
             several. For the base model, which has not seen them, every p-value is equally likely.
         extracted: Canaries whose secret the model says when it is asked; None where it was not asked.
+        told: Whether it says it, for each canary; None likewise.
     """
 
     exposures: tuple[Exposure, ...]
     p: float
     extracted: Rate | None
+    told: tuple[bool, ...] | None
 
     def to_dict(self) -> dict[str, Any]:
         """The leakage as plain data for JSON."""
@@ -210,8 +212,8 @@ def leakage(
     if not exposures:
         raise ValueError("there are no canaries")
     shares = [found.rank / (np.size(values) + 1) for found, values in zip(exposures, others, strict=True)]
-    told = None if outputs is None else rate(extracted(outputs, canaries))
-    return Leakage(exposures, _fisher(shares), told)
+    told = None if outputs is None else tuple(extracted(outputs, canaries))
+    return Leakage(exposures, _fisher(shares), None if told is None else rate(told), told)
 
 
 def extracted(outputs: Sequence[str], canaries: Sequence[Canary]) -> list[bool]:

@@ -1,4 +1,4 @@
-"""Nothing lost, nothing changed: shown by an interval inside a margin, not by a test that found no difference.
+"""Nothing lost: shown by an interval above a margin, not by a test that found no difference.
 
 Margins are fixed before the run, in the unit of the score. Positive differences mean that the candidate is better.
 """
@@ -39,7 +39,7 @@ class MarginTest:
         interval: Its interval with coverage 1 - 2 alpha, which the verdict reads; None when the data cannot give one.
         p: P-value of "the margin is exceeded".
         margin: The margin, above 0.
-        verdict: See `non_inferiority` and `equivalence`.
+        verdict: See `non_inferiority`.
         method: How interval and p-value were computed.
         n: Number of items.
     """
@@ -48,7 +48,7 @@ class MarginTest:
     interval: Interval | None
     p: float
     margin: float
-    verdict: Literal["retained", "lost", "equivalent", "different", "undecided"]
+    verdict: Literal["retained", "lost", "undecided"]
     method: str
     n: int
 
@@ -79,33 +79,6 @@ def non_inferiority(
     below_zero = tails(0.0)[1]
     verdict: Literal["retained", "lost", "undecided"]
     verdict = "retained" if p <= alpha else "lost" if below_zero <= alpha else "undecided"
-    return MarginTest(float(differences.mean()), interval, p, margin, verdict, method, len(differences))
-
-
-def equivalence(
-    differences: ArrayLike, margin: float, groups: ArrayLike | None = None, alpha: float = 0.05, seed: int = 0
-) -> MarginTest:
-    """Are the two systems equally good, up to a margin on either side? Two one-sided tests (Schuirmann 1987).
-
-    The verdict is "equivalent" when the interval lies within the margin, "different" when it lies wholly outside, and
-    "undecided" otherwise. The interval is chosen as in `non_inferiority`.
-
-    Args:
-        differences: Candidate minus baseline on each item, shape (n,).
-        margin: The largest difference that counts as none, above 0.
-        groups: Group id of each item, shape (n,).
-        alpha: Level of each one-sided test, below 0.5.
-        seed: Seed of sign flips that cannot be enumerated.
-
-    Raises:
-        ValueError: The differences are no list of finite numbers, or margin or level make no sense.
-    """
-    differences = _checked(differences, margin, alpha)
-    tails, interval, method = _inference(differences, groups, alpha, seed)
-    (above_low, below_low), (above_high, below_high) = tails(-margin), tails(margin)
-    p = max(above_low, below_high)
-    verdict: Literal["equivalent", "different", "undecided"]
-    verdict = "equivalent" if p <= alpha else "different" if min(below_low, above_high) <= alpha else "undecided"
     return MarginTest(float(differences.mean()), interval, p, margin, verdict, method, len(differences))
 
 

@@ -10,8 +10,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import multinomial, norm, ttest_1samp
 from statsmodels.stats.weightstats import ttost_paired
 
-from tunelift.statistics.equivalence import equivalence, non_inferiority
 from tunelift.statistics.intervals import mean_interval, tango
+from tunelift.statistics.margins import non_inferiority
 
 
 def pairs(wins: int, losses: int, n: int) -> np.ndarray:
@@ -23,10 +23,10 @@ def test_scores_are_tested_as_statsmodels_and_scipy_do(shift: float) -> None:
     generator = np.random.default_rng(1)
     baseline = generator.random(50)
     candidate = baseline + generator.normal(shift, 0.2, 50)
-    both, one = equivalence(candidate - baseline, 0.1), non_inferiority(candidate - baseline, 0.1)
-    assert both.p == pytest.approx(ttost_paired(candidate, baseline, -0.1, 0.1)[0])
-    assert one.p == pytest.approx(ttest_1samp(candidate - baseline, -0.1, alternative="greater").pvalue)
-    assert one.interval == both.interval == mean_interval(candidate - baseline, None, 0.90)
+    found = non_inferiority(candidate - baseline, 0.1)
+    assert found.p == pytest.approx(ttost_paired(candidate, baseline, -0.1, 0.1)[1][1])
+    assert found.p == pytest.approx(ttest_1samp(candidate - baseline, -0.1, alternative="greater").pvalue)
+    assert found.interval == mean_interval(candidate - baseline, None, 0.90)
 
 
 def test_the_worked_example_of_tango() -> None:
@@ -65,47 +65,40 @@ def test_verdicts_can_be_read_off_the_interval(
 ) -> None:
     values, labels = np.array(rows).T
     groups = labels if grouped else None
-    one, both = (test(values * scale, margin, groups) for test in (non_inferiority, equivalence))
-    assert one.interval == both.interval
-    if one.interval is None:
+    found = non_inferiority(values * scale, margin, groups)
+    if found.interval is None:
         return
-    low, high = one.interval.low, one.interval.high
-    near = min(abs(end - limit) for end in (low, high) for limit in (-margin, 0, margin)) < 1e-6
+    low, high = found.interval.low, found.interval.high
+    near = min(abs(end - limit) for end in (low, high) for limit in (-margin, 0)) < 1e-6
     if not near:
-        assert one.verdict == ("retained" if low > -margin else "lost" if high < 0 else "undecided")
-        outside = high < -margin or low > margin
-        within = low > -margin and high < margin
-        assert both.verdict == ("equivalent" if within else "different" if outside else "undecided")
+        assert found.verdict == ("retained" if low > -margin else "lost" if high < 0 else "undecided")
 
 
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(20), 5)])
 @pytest.mark.parametrize(
-    ("effect", "margin", "one", "both"),
+    ("effect", "margin", "verdict"),
     [
-        (0.0, 0.1, "retained", "equivalent"),
-        (-0.4, 0.1, "lost", "different"),
-        (0.4, 0.1, "retained", "different"),
-        (0.0, 0.02, "undecided", "undecided"),
-        (-0.1, 0.1, "lost", "undecided"),
+        (0.0, 0.1, "retained"),
+        (-0.4, 0.1, "lost"),
+        (0.4, 0.1, "retained"),
+        (0.0, 0.02, "undecided"),
+        (-0.1, 0.1, "lost"),
     ],
 )
-def test_the_three_verdicts(groups: np.ndarray | None, effect: float, margin: float, one: str, both: str) -> None:
+def test_the_three_verdicts(groups: np.ndarray | None, effect: float, margin: float, verdict: str) -> None:
     noise = np.tile(np.random.default_rng(2).normal(0, 0.3, 50), 2)
     noise -= noise.mean()
-    assert non_inferiority(noise + effect, margin, groups).verdict == one
-    assert equivalence(noise + effect, margin, groups).verdict == both
+    assert non_inferiority(noise + effect, margin, groups).verdict == verdict
 
 
 def test_a_loss_can_be_shown_and_yet_be_within_the_margin() -> None:
     differences = pairs(10, 30, 2000)
-    assert equivalence(differences, 0.02).verdict == "equivalent"
     assert non_inferiority(differences, 0.02).verdict == "retained"
     assert non_inferiority(differences, 0.005).verdict == "lost"
 
 
 def test_equal_differences_convince_when_there_are_enough() -> None:
     assert non_inferiority([0.25] * 4, 0.1).p == 2**-4
-    assert equivalence([0.05] * 400, 0.1).verdict == "equivalent"
     assert non_inferiority([0.0] * 400, 0.01).verdict == "retained"
     few = non_inferiority([0.01, 0.01], 0.1, [5, 5])
     assert (few.p, few.verdict, few.interval) == (0.5, "undecided", None)
@@ -144,6 +137,5 @@ def test_pairs_that_lose_the_margin_are_called_retained_as_often_as_the_level_sa
     [([], 0.1, 0.05), ([0.1, np.nan], 0.1, 0.05), ([[0.1]], 0.1, 0.05), ([0.1], 0, 0.05), ([0.1], 0.1, 0.5)],
 )
 def test_nonsense_is_refused(differences: list, margin: float, alpha: float) -> None:
-    for test in (non_inferiority, equivalence):
-        with pytest.raises(ValueError, match=r"differences|margin"):
-            test(differences, margin, alpha=alpha)
+    with pytest.raises(ValueError, match=r"differences|margin"):
+        non_inferiority(differences, margin, alpha=alpha)
