@@ -24,13 +24,14 @@ HARMLESS_IN_TEXTS = HARMLESS_IN_JSON | {
 
 
 def load(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(name) / "__init__.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-malformed = load("malformed")
+malformed = load("malformed_files")
 FILES = malformed.malformed_files(7, COUNT)
 
 

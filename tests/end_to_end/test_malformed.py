@@ -135,7 +135,7 @@ def test_a_malformed_task_or_recipe_is_named(
     write(folder, case.files, tiny_folder)
     _, error, findings = outcome(folder, capsys)
     counted = [f"{finding['message']} {finding['rows']}" for finding in findings if finding["count"]]
-    assert any(re.search(case.named, text) for text in [error, *counted])
+    assert any(re.search(case.named, text) for text in [error, *counted]), [error, *counted]
 
 
 def project_of(name: str, content: bytes, what: str) -> dict[str, bytes | None]:

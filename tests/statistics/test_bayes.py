@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.stats import beta
+from scipy.stats import beta, multinomial
 
 from tunelift.statistics.bayes import paired_posterior
 
@@ -60,6 +60,17 @@ def test_the_interval_holds_as_often_as_it_says_when_the_prior_does() -> None:
         interval = paired_posterior(wins, losses, 20, seed).interval
         covered.append(interval.low <= right_only - wrong_only <= interval.high)
     assert np.mean(covered) == pytest.approx(0.95, abs=0.04)
+
+
+def test_two_equal_systems_are_rarely_thought_different() -> None:
+    """Exact, over all numbers of wins and losses of 20 items."""
+    pairs = [(wins, discordant - wins) for discordant in range(21) for wins in range(discordant + 1)]
+    intervals = [paired_posterior(wins, losses, 20).interval for wins, losses in pairs]
+    surprising = [pair for pair, found in zip(pairs, intervals, strict=True) if not found.low <= 0 <= found.high]
+    for discordance in (0.1, 0.2, 0.4, 0.8):
+        shares = [discordance / 2, discordance / 2, 1 - discordance]
+        chances = [multinomial.pmf([wins, losses, 20 - wins - losses], 20, shares) for wins, losses in surprising]
+        assert 0 < sum(chances) <= 0.055
 
 
 @pytest.mark.parametrize(

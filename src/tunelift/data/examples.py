@@ -57,7 +57,9 @@ def load_examples(task: Task, cache: Path | None = None) -> LoadedTask:
     parts = {name: prepare_rows(task, part) for name, part in read.items()}
     rows = [row for part in parts.values() for row in part.rows]
     if not parts[POOL if task.split else "test"].rows:
-        what = f'no row to test on meets the condition "{task.where}"' if task.where else "has no rows to test on"
+        what = (
+            f'where: no row to test on meets the condition "{task.where}"' if task.where else "has no rows to test on"
+        )
         raise UserError(task.dataset_path, what, "correct the condition, or the data")
     reader = make_reader(task, rows)
     entry = cache / f"{_cache_key(task, parts)}.json" if cache else None
