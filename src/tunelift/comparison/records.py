@@ -152,8 +152,8 @@ def _contrast_line(contrast: Contrast, scale: float) -> str:
     line = f"{contrast.candidate} vs {contrast.baseline}: {_number(result.effect, scale, '+')}"
     limits = (_number(end, scale, "+") for end in (interval.low, interval.high)) if interval else ()
     line += f" ({' to '.join(limits)})" if interval else " (no interval)"
-    line += f", p {_p_value(result.p)}"
-    line += "" if contrast.p == result.p else f" (Holm {_p_value(contrast.p).removeprefix('= ')})"
+    single, corrected = _p_value(result.p), _p_value(contrast.p)
+    line += f", p {single}" + ("" if corrected == single else f" (Holm {corrected.removeprefix('= ')})")
     if posterior := contrast.posterior:
         limits = (_number(end, scale, "+") for end in (posterior.interval.low, posterior.interval.high))
         line += f", better with a probability of {chance_text(posterior.better)} ({' to '.join(limits)})"
