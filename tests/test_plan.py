@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-from tunelift.core.recipe import Condition
+import pytest
+
+from tunelift.core.errors import UserError
+from tunelift.core.recipe import Condition, Recipe
 from tunelift.core.shorthand import BUILT_IN_CONDITIONS, DEFAULT_CONDITIONS
-from tunelift.plan import planned_contrasts
+from tunelift.data.tasks import Task
+from tunelift.plan import check_encoders, planned_contrasts
 
 
 def test_tuned_is_compared_with_everything_and_few_shot_with_zero_shot() -> None:
@@ -39,3 +43,17 @@ def test_tuned_systems_are_compared_with_each_other_and_elicitation_stays_inside
         ("head", "other-few"),
         ("head", "tuned"),
     ]
+
+
+def test_an_encoder_that_is_not_there_or_knows_another_language_is_refused() -> None:
+    task = Task.model_validate({"task": "t", "dataset_path": "x", "doc_to_text": "{{q}}", "doc_to_target": "a"})
+
+    def check(encoder: str, language: str) -> None:
+        conditions = {"alike": {"system": "nearest", "encoder": encoder}}
+        recipe = Recipe.model_validate({"model": "m", "task": "t", "conditions": conditions})
+        check_encoders(recipe, task.model_copy(update={"language": language}), accept_terms=False)
+
+    with pytest.raises(UserError, match=r'^condition "alike": bundled/minilm-l6 knows English alone, .* is "zh"'):
+        check("bundled/minilm-l6", "zh")
+    with pytest.raises(UserError, match=r"^nowhere: is not a model"):
+        check("nowhere", "zh")

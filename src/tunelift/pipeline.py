@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tunelift import __version__
 from tunelift.core.files import content_hash, file_hash, read_json, write_json, write_text
-from tunelift.core.names import CLASSICAL
+from tunelift.core.names import CLASSICAL, NEAREST
 from tunelift.core.progress import say
 from tunelift.core.recipe import Recipe, dump_recipe
 from tunelift.core.records import Example, Finding, Prompt, as_dict
 from tunelift.core.store import RunStore, open_store
 from tunelift.data.checks import refuse_errors
-from tunelift.data.contents import contents_of
+from tunelift.data.contents import contents_of, questions_of
 from tunelift.data.examples import draw_positions
 from tunelift.data.tasks import dump_task
-from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_tfidf
+from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_nearest_embedding, fit_tfidf
 from tunelift.evaluation.contamination.hint import membership_hint
 from tunelift.evaluation.endpoints import endpoint_messages, evaluate_endpoint
 from tunelift.evaluation.evaluate import Evaluation, evaluate_model, evaluate_predictor
@@ -34,6 +35,7 @@ from tunelift.facts import record_facts
 from tunelift.heads.model import load_head
 from tunelift.models.adapters import remove_adapter
 from tunelift.models.card import loading_kind
+from tunelift.models.embedder import embed_texts, embedder_hash
 from tunelift.models.load import LanguageModel, load_tuned, release, restore
 from tunelift.plan import EndpointSystem, LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
 from tunelift.probes.ask import announce, ask_probes, remove_unrecorded
@@ -122,11 +124,14 @@ def answer_classically(store: RunStore, plan: Plan, name: str) -> None:
     splits, condition = plan.data.splits, plan.recipe.conditions[name]
 
     def work() -> list[Path]:
-        train, validation, items = (_questions(plan, part) for part in (splits.train, splits.validation, plan.items))
+        read = _contents if condition.system == NEAREST else _questions
+        train, validation, items = (read(plan, part) for part in (splits.train, splits.validation, plan.items))
         targets = [example.target for example in splits.train]
         if condition.system == "majority":
             predict = fit_majority(targets)
-        elif condition.system == "nearest" or plan.task.doc_to_choice is None:
+        elif condition.encoder:
+            predict = fit_nearest_embedding(train, targets, partial(embed_texts, name=condition.encoder))
+        elif condition.system == NEAREST or plan.task.doc_to_choice is None:
             predict = fit_nearest(train, targets, plan.task.language)
         else:
             held_out = (validation, [example.target for example in splits.validation])
@@ -135,7 +140,8 @@ def answer_classically(store: RunStore, plan: Plan, name: str) -> None:
         evaluation = evaluate_predictor(predict, plan.task, splits.test, plan.positions, items, name, allowed)
         return _write(store, plan, evaluation, None)
 
-    store.stage(f"conditions/{name}", [*_asked(plan), condition.model_dump(), plan.recipe.seed], work)
+    encoder = embedder_hash(condition.encoder) if condition.encoder else None
+    store.stage(f"conditions/{name}", [*_asked(plan), condition.model_dump(), encoder, plan.recipe.seed], work)
 
 
 def answer(store: RunStore, plan: Plan, system: LanguageSystem, name: str, model: LanguageModel) -> None:
@@ -345,6 +351,11 @@ def prompts_hash(prompts: Sequence[Prompt]) -> str:
 
 def _questions(plan: Plan, examples: list[Example]) -> list[str]:
     return [question_text(plan.task, example) for example in examples]
+
+
+def _contents(plan: Plan, examples: list[Example]) -> list[str]:
+    """The same without the words of the template, which make all questions alike."""
+    return questions_of(plan.task, examples)
 
 
 def _asked(plan: Plan) -> list[Any]:

@@ -18,13 +18,14 @@ from tunelift.evaluation.metrics.table import make_metrics
 from tunelift.evaluation.parsing.answers import check_references, check_scoring
 from tunelift.evaluation.robustness.checks import check_injections
 from tunelift.evaluation.safety.canaries import Planted
+from tunelift.models import embedder
 from tunelift.models.endpoint import Endpoint, check_endpoint
-from tunelift.models.load import LanguageModel, load_model
+from tunelift.models.load import LanguageModel, load_model, locate
 from tunelift.probes.ask import check_questions
 from tunelift.probes.canaries import plant_canaries, planted_finding
 from tunelift.probes.plan import plan_probes
 from tunelift.probes.search import check_searchable
-from tunelift.probes.variation import Probe
+from tunelift.probes.variation import UNSEEN, Probe
 from tunelift.prompts.build import PromptStyle, answer_prompts, choose_demonstrations, training_prompts
 from tunelift.prompts.checks import check_prompts
 
@@ -169,6 +170,7 @@ def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
     if task.output_type == ROLLING and conditions_of(recipe, *CLASSICAL):
         what = f"{', '.join(CLASSICAL)} cannot tell the probability of a text"
         raise UserError(f"task {task.task}", what, "leave them out of the conditions")
+    check_encoders(recipe, task, accept_terms)
     own = load_model(recipe.model, recipe.tune.precision, accept_terms)
     data = load_examples(task, cache_folder() / "splits")
     check_searchable(recipe.conditions, data.splits.validation)
@@ -182,6 +184,16 @@ def prepare(recipe: Recipe, accept_terms: bool) -> Plan:
     plan.models.append(language_system(plan, "", own, recipe.tune, *asking))
     add_systems(plan, accept_terms)
     return plan
+
+
+def check_encoders(recipe: Recipe, task: Task, accept_terms: bool) -> None:
+    """Refuse encoders that are not there, and the bundled one for a language that it does not know."""
+    for name, condition in recipe.conditions.items():
+        if condition.encoder == embedder.NAME and task.language != embedder.LANGUAGE:
+            what = f'{embedder.NAME} knows English alone, and the language of the task is "{task.language}"'
+            raise UserError(f'condition "{name}"', what, "name another encoder, or none for TF-IDF")
+        if condition.encoder:
+            locate(condition.encoder, accept_terms)
 
 
 def add_systems(plan: Plan, accept_terms: bool) -> None:
@@ -257,8 +269,9 @@ def find_faults(plan: Plan) -> list[Finding]:
         UserError: A question of a probe is too long for the model.
     """
     check_questions(plan.probes, plan.recipe, plan.own.base)
-    splits = replace(plan.data.splits, test=plan.items)
-    examples = [*splits.train, *splits.validation, *splits.test]
+    unseen = [item for probe in plan.probes if probe.name == UNSEEN for way in probe.variations for item in way.items]
+    splits = replace(plan.data.splits, test=plan.items, held_out=unseen)
+    examples = [*splits.train, *splits.validation, *splits.test, *splits.held_out]
     found = [*plan.data.findings, *plan.probe_findings, *check_examples(splits, plan.task)]
     found += [planted_finding(plan.planted)] if plan.planted else []
     found += check_injections(plan.task, examples)

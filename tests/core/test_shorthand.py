@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,13 @@ def test_what_is_malformed_is_left_to_the_checks(value: Any, key: str) -> None:
 def test_seeds_are_different_numbers(seeds: Any) -> None:
     with pytest.raises(ValueError, match="seed"):
         recipe(tune={"seeds": seeds})
+
+
+def test_an_encoder_is_no_prompting_and_the_nearest_alone_has_one() -> None:
+    made = recipe(conditions={"nearest": {"encoder": "bundled/minilm-l6"}, "alike": {"system": "nearest"}})
+    assert made.conditions["nearest"].encoder == "bundled/minilm-l6"
+    assert made.conditions["alike"].encoder is None
+    assert Recipe.model_validate(yaml.safe_load(dump_recipe(made))) == made
+    for name in ("tfidf", "zero-shot"):
+        with pytest.raises(ValueError, match="takes no encoder"):
+            recipe(conditions={name: {"encoder": "bundled/minilm-l6"}})

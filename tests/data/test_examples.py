@@ -200,3 +200,39 @@ def test_the_cache_tells_what_is_asked(pool, tmp_path):
     load_examples(pool_task(pool, doc_to_target="q", doc_to_choice=None), tmp_path / "cache")
     load_examples(pool_task(pool, doc_to_target="q", doc_to_choice=None, output_type=ROLLING), tmp_path / "cache")
     assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_rows_of_a_domain_are_held_out(tmp_path):
+    rows = [{"q": text, "a": "good", "n": number} for number, text in enumerate(TEXTS)]
+    task = pool_task(
+        write_rows(tmp_path / "a.jsonl", rows),
+        fields={"domain": "'trains' if 'train' in q else 'others'"},
+        split={"train": 2, "validation": 1, "test": 2, "hold_out": "domain == 'trains'"},
+    )
+    cache = tmp_path / "cache"
+    loaded = load_examples(task, cache)
+    assert [item.fields["n"] for item in loaded.splits.held_out] == [3]
+    others = [*loaded.splits.train, *loaded.splits.validation, *loaded.splits.test]
+    assert sorted(item.fields["n"] for item in others) == [0, 1, 2, 4, 5]
+    assert loaded.counts == {"read": 6, "train": 2, "validation": 1, "test": 2, "held out": 1}
+    assert load_examples(task, cache) == loaded
+    sizes = task.split.model_copy(update={"hold_out": "domain == 'others' and n == 1"})
+    other = load_examples(task.model_copy(update={"split": sizes}), cache)
+    assert [item.fields["n"] for item in other.splits.held_out] == [1]
+    assert other.hash != loaded.hash
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("m > 1", 'task t: split.hold_out: no row has the field "m"'),
+        ("n >", "task t: split.hold_out: "),
+        ("n > 'a'", "pool.jsonl:1: split.hold_out: "),
+        ("n > 9", 'no usable row meets the condition "n > 9" of split.hold_out'),
+        ("true", "has 0 usable rows of 6, but the splits need 5"),
+    ],
+)
+def test_a_condition_that_holds_out_nothing_or_everything_is_refused(pool, condition, said):
+    sizes = {"train": 2, "validation": 1, "test": 2, "hold_out": condition}
+    with pytest.raises(UserError, match=said):
+        load_examples(pool_task(pool, split=sizes))

@@ -12,6 +12,7 @@ from tunelift.core.records import Example, Source
 from tunelift.data.splits import NEAR, Candidate, apportion, divide_pool, keep_splits
 from tunelift.data.task_parts import SplitSizes
 
+SPLITS = ("train", "validation", "test")
 CHOICES = ("yes", "no")
 
 
@@ -171,3 +172,39 @@ def test_validation_is_compared_with_both_others():
 def test_nothing_shared_is_nothing_found():
     assert keep_splits(given_splits(0, 0)).findings == []
     assert NEAR == 0.6  # docs name it
+
+
+def test_held_out_rows_stand_apart_and_so_do_those_that_are_like_them():
+    texts = words(60)
+    texts += [texts[0][:-1] + "?", texts[59].upper()]  # like a row that is not held out, and like one that is
+    rows = [row(number, text) for number, text in enumerate(texts)]
+    sizes = SplitSizes(train=20, validation=5, test=10, hold_out="true")
+    plan = divide_pool(rows, sizes, "data", range(40, 61))
+    assert plan.splits["held_out"] == list(range(40, 60))
+    assert {position for split in SPLITS for position in plan.splits[split]} <= set(range(40))
+    assert plan.counts == {"exact duplicates": 1, "near duplicates": 1, "not drawn": 5}
+    without = divide_pool(rows[:40], SplitSizes(train=20, validation=5, test=10), "data").splits
+    assert {split: plan.splits[split] for split in SPLITS} == without
+
+
+def test_no_group_is_held_out_in_part():
+    rows = [row(number, text, group=f"author {number // 4}") for number, text in enumerate(words(80))]
+    rows[79] = row(79, words(1, seed=9)[0])  # of no group
+    held_out = [*range(0, 40, 4), 78]
+    plan = divide_pool(rows, SplitSizes(train=16, validation=4, test=8, hold_out="true"), "data", held_out)
+    drawn = {position for split in SPLITS for position in plan.splits[split]}
+    assert plan.splits["held_out"] == held_out
+    assert drawn <= {*range(40, 76), 79}
+    assert plan.counts["groups of held-out rows"] == 30 + 2
+    (finding,) = (finding for finding in plan.findings if finding.check == "held-out-group")
+    assert (finding.count, finding.rows[0]) == (32, "data.jsonl:2")
+
+
+def test_what_is_held_out_is_missing_elsewhere_and_never_nothing():
+    sizes = SplitSizes(train=8, validation=2, test=2, hold_out="n > 3")
+    with pytest.raises(
+        UserError, match=r"needs? 12 \(left out: 0 conflicting, 0 repeated, 0 near duplicates, 9 held out"
+    ):
+        divide_pool(pool(20), sizes, "data", range(9))
+    with pytest.raises(UserError, match=r'^data: no usable row meets the condition "n > 3" of split.hold_out'):
+        divide_pool(pool(20), sizes, "data")

@@ -15,11 +15,13 @@ from tunelift.diagnosis.proposals import (
     name_choices,
     propose,
     separate_classes,
+    train_on_more_kinds,
     tune_less,
     tune_longer,
 )
 from tunelift.diagnosis.records import Confusion, ConfusionTable, Diagnosis
-from tunelift.probes.records import ProbeResult, Retention
+from tunelift.probes.records import ProbeResult, Retention, Transfer, VariationResult
+from tunelift.statistics.independent import EffectDifference
 from tunelift.statistics.intervals import Interval
 from tunelift.statistics.margins import MarginTest
 from tunelift.statistics.paired import PairedResult
@@ -207,3 +209,21 @@ def test_abilities_that_were_lost_by_more_than_the_margin_are_to_be_kept(high: f
     if proposal:
         assert "tune.learning_rate" in proposal.action
         assert proposal.evidence == "general abilities were lost: choice_acc 57.1 before, 42.0 after"
+
+
+@pytest.mark.parametrize(
+    ("name", "effect", "p", "proposed"),
+    [("unseen", -0.4, 0.01, True), ("unseen", -0.4, 0.2, False), ("unseen", 0.4, 0.01, False),
+     ("unseen", -0.4, None, False), ("held-out", -0.4, 0.01, False)],
+)  # fmt: skip
+def test_more_kinds_of_rows_are_to_be_trained_on_where_less_carries_over(
+    name: str, effect: float, p: float | None, proposed: bool
+) -> None:
+    there = contrast("zero-shot", 0.4, 0.5, 0.5)
+    way = VariationResult("held-out-rows", "", Comparison("t", "acc", 100, None, (), (there,)))
+    transfer = Transfer(contrast("zero-shot", 0.3, 0.8, 0.001).result, EffectDifference(effect, None, p), p)
+    proposal = train_on_more_kinds([ProbeResult(name, (way,), transfers={way.name: transfer})])
+    assert (proposal is not None) == proposed
+    if proposal:
+        said = "tuning changes acc by +10.0 on the rows that are held out, and by +50.0 on the test items"
+        assert proposal.evidence == said

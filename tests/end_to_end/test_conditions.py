@@ -174,3 +174,23 @@ def test_what_is_not_asked_for_any_more_is_forgotten(prepared: Callable[..., Pat
     assert not {"search/best-prompt", "membership"} & read_store(tmp_path / "run").record["stages"].keys()
     assert not (tmp_path / "run" / "membership.json").exists()
     assert not list((tmp_path / "run" / "conditions" / "best-prompt").iterdir())
+
+
+def test_the_nearest_is_found_by_words_and_by_embeddings(
+    prepared: Callable[..., Path], tmp_path: Path, tiny_folder: Path
+) -> None:
+    alike = {"system": "nearest", "encoder": str(tiny_folder)}
+    recipe = prepared(conditions={"nearest": {}, "alike": alike, "zero-shot": {}})
+    samples = run(load_recipe(recipe), tmp_path / "run").samples
+    assert [sample.output for sample in samples["nearest"]] != [sample.output for sample in samples["alike"]]
+    assert {sample.answer for name in ("nearest", "alike") for sample in samples[name]} <= {
+        "negative",
+        "neutral",
+        "positive",
+    }
+    assert all(
+        sample.prompt.strip() == sample.doc["text"] for sample in samples["alike"]
+    )  # without the template's words
+    before = read_store(tmp_path / "run").record["stages"]["conditions/alike"]["finished"]
+    run(load_recipe(recipe), tmp_path / "run")
+    assert read_store(tmp_path / "run").record["stages"]["conditions/alike"]["finished"] == before

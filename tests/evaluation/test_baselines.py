@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
 
 from tunelift.core.errors import UserError
-from tunelift.evaluation.baselines import fit_majority, fit_tfidf
+from tunelift.evaluation.baselines import fit_majority, fit_nearest, fit_nearest_embedding, fit_tfidf
+from tunelift.models.bundled import MODELS
+from tunelift.models.embedder import NAME, embed_texts
 
 TARGETS = ["negative", "neutral", "positive"]
 FILLERS = ["the", "a", "was", "is", "very", "not", "my"]
@@ -90,3 +96,42 @@ def test_without_training_rows_there_is_nothing_to_fit() -> None:
     for fit in (lambda: fit_majority([]), lambda: fit_tfidf([], [], (["x"], ["no"]), "en", seed=7)):
         with pytest.raises(UserError, match="need training rows, and there are none - name a training_split"):
             fit()
+
+
+def test_the_nearest_question_is_found_by_its_words() -> None:
+    texts = ["the parcel was lost on its way", "the shop sent a bill twice", "a screw is missing in the box"]
+    predict = fit_nearest(texts, ["delivery", "billing", "product"], "en")
+    assert predict(["they sent the same bill again", "my parcel was lost"]) == ["billing", "delivery"]
+
+
+def test_the_nearest_embedding_is_that_of_scikit_learn_on_standardised_dimensions() -> None:
+    draw = np.random.default_rng(4)
+    scale = np.array([1e3, 1.0, 1.0, 1e-2, 0.0])  # one dimension outweighs all others, one is always the same
+    table = {f"text {at}": row for at, row in enumerate(draw.normal(5, 1, (60, 5)) * scale)}
+    texts, targets = list(table), [str(at % 7) for at in range(60)]
+    predict = fit_nearest_embedding(texts[:40], targets[:40], lambda asked: np.array([table[text] for text in asked]))
+    rows = StandardScaler().fit(list(table.values())[:40]).transform(list(table.values()))
+    neighbours = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(rows[:40], targets[:40])
+    assert predict(texts[40:]) == list(neighbours.predict(rows[40:]))
+    assert predict(texts[:40]) == targets[:40]
+    plain = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(list(table.values())[:40], targets[:40])
+    assert list(plain.predict(list(table.values())[40:])) != predict(texts[40:])
+
+
+@pytest.mark.skipif(find_spec(MODELS[NAME].parts[0][0]) is None, reason=f"{NAME} is not installed")
+def test_embeddings_find_what_is_said_in_other_words() -> None:
+    texts = [
+        "The film was a waste of my evening.",
+        "The meal tasted wonderful.",
+        "The bus came an hour behind schedule.",
+    ]
+    targets = ["cinema", "food", "travel"]
+    asked = ["What a boring movie!", "Such a delicious dinner.", "Our train is late again."]
+    assert fit_nearest_embedding(texts, targets, embed_texts)(asked) == targets
+    assert fit_nearest(texts, targets, "en")(asked) != targets
+
+
+def test_without_training_rows_nothing_is_near() -> None:
+    with pytest.raises(UserError, match="need training rows"):
+        fit_nearest_embedding([], [], embed_texts)
+    assert fit_nearest_embedding(["a", "b"], ["yes", "yes"], embed_texts)(["c"]) == ["yes"]

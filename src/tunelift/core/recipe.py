@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, PositiveFloat, PositiveInt, field_validat
 from tunelift.core.config import Count, FileName, Strict, apply_override, argument_places, build, key_error, read_yaml
 from tunelift.core.errors import UserError, nearest
 from tunelift.core.evaluation import Evaluate, place_tasks
-from tunelift.core.names import BUILT_IN_SYSTEMS, CLASSICAL, TUNED
+from tunelift.core.names import BUILT_IN_SYSTEMS, CLASSICAL, NEAREST, TUNED
 from tunelift.core.prices import Prices
 from tunelift.core.shorthand import BUILT_IN_CONDITIONS, DEFAULT_CONDITIONS, model_name, repeated, write_out
 
@@ -214,15 +214,28 @@ class System(Strict):
 
 
 class Condition(Strict):
-    """A system and a prompting; its name in the recipe is its directory in the run."""
+    """A system and a prompting; its name in the recipe is its directory in the run.
+
+    Attributes:
+        system: What answers.
+        prompting: What stands before the question.
+        encoder: What "nearest" embeds the questions with, in place of TF-IDF.
+    """
 
     system: FileName
     prompting: Prompting = Prompting()
+    encoder: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _prompts_only_language_models(self) -> Condition:
         if self.system in CLASSICAL and self.prompting != Prompting():
             raise ValueError(f"takes no shots and no select - {self.system} is not prompted; remove them")
+        return self
+
+    @model_validator(mode="after")
+    def _embeds_only_the_nearest(self) -> Condition:
+        if self.encoder is not None and self.system != NEAREST:
+            raise ValueError(f"takes no encoder - {self.system} embeds nothing; remove it")
         return self
 
 

@@ -9,6 +9,7 @@ from tunelift.core.config import key_error
 from tunelift.core.errors import nearest
 from tunelift.core.names import BASE, TUNED
 
+ENCODER = "encoder"  # the one key of a condition that is no prompting
 REPEAT = "-seed-"  # between the name of a system or condition and the seed of its repetition
 
 BUILT_IN_CONDITIONS: dict[str, dict[str, Any]] = {
@@ -80,8 +81,10 @@ def _full_condition(name: Any, spec: Any) -> Any:
     given = spec.get("prompting", {})
     if not isinstance(given, dict):
         return {"system": built_in["system"], "prompting": given}
-    short = {key: item for key, item in spec.items() if key != "prompting"}
-    return {"system": built_in["system"], "prompting": {**built_in.get("prompting", {}), **given, **short}}
+    short = {key: item for key, item in spec.items() if key not in ("prompting", ENCODER)}
+    prompting = {**built_in.get("prompting", {}), **given, **short}
+    encoder = {ENCODER: spec[ENCODER]} if ENCODER in spec else {}
+    return {"system": built_in["system"], "prompting": prompting, **encoder}
 
 
 def _compare_model(model: str, systems: dict[str, Any], conditions: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ def _finding(check: str, severity: str, message: str, remedy: str, examples: lis
 
 def check_answers(splits: Splits) -> list[Finding]:
     """Answers that are empty or all the same, and choices that cannot be told apart in what a model says."""
-    everything = [*splits.train, *splits.validation, *splits.test]
+    everything = [*splits.train, *splits.validation, *splits.test, *splits.held_out]
     empty = [example for example in everything if not example.target.strip()]
     findings = _finding("empty-answer", "error", "rows have an empty answer", "fill them in or remove them", empty)
     for name, part in (("train", splits.train), ("test", splits.test)):
@@ -131,7 +131,7 @@ def _shift(train: Counter[str], test: Counter[str]) -> list[Finding]:
 
 def _texts(splits: Splits, task: Task) -> list[Finding]:
     """Questions that are empty, very long, or asked twice in the test split."""
-    examples = [*splits.test, *splits.train, *splits.validation]
+    examples = [*splits.test, *splits.train, *splits.validation, *splits.held_out]
     rows = [Row(example.fields, example.source) for example in examples]
     reader = make_reader(task, rows)
     pairs = list(zip(examples, rows, strict=True))

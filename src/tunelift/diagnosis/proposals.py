@@ -10,6 +10,7 @@ from tunelift.comparison.records import Comparison, Contrast
 from tunelift.core.names import CLASSICAL
 from tunelift.diagnosis.records import Diagnosis, Proposal
 from tunelift.probes.records import ProbeResult
+from tunelift.probes.variation import UNSEEN
 
 LEVEL = 0.05
 FEWEST_ERRORS = 5  # fewer could be chance
@@ -48,6 +49,7 @@ def propose(
         tune_longer(tuning) if tuning else None,
         tune_less(tuning) if tuning else None,
         keep_abilities(probes),
+        train_on_more_kinds(probes),
         beat_classical(against, train_counts, comparison.scale),
         enlarge_test(contrasts, comparison.scale),
     ]
@@ -148,6 +150,29 @@ def keep_abilities(probes: Sequence[ProbeResult]) -> Proposal | None:
     ]
     action = "lower tune.learning_rate or tune.method.lora.last_layers, or add general examples to the training data"
     return Proposal(action, f"general abilities were lost: {'; '.join(changes)}")
+
+
+def train_on_more_kinds(probes: Sequence[ProbeResult]) -> Proposal | None:
+    """Rows of a kind that nothing was tuned on, for which tuning was shown to do less than for the test items."""
+    less = [
+        (way.comparison, transfer)
+        for probe in probes
+        if probe.name == UNSEEN
+        for way in probe.variations
+        if (transfer := probe.transfers.get(way.name)) and transfer.difference.effect < 0
+        if transfer.adjusted_p is not None and transfer.adjusted_p <= LEVEL
+    ]
+    if not less:
+        return None
+    (comparison, transfer), *_ = less
+    there, here = (
+        f"{comparison.scale * effect:+.{1 if comparison.scale == 100 else 3}f}"
+        for effect in (comparison.contrasts[0].result.effect, transfer.seen.effect)
+    )
+    evidence = (
+        f"tuning changes {comparison.metric} by {there} on the rows that are held out, and by {here} on the test items"
+    )
+    return Proposal("add training examples of more kinds", evidence)
 
 
 def beat_classical(

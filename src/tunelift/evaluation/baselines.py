@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tunelift.core.errors import UserError
 
 # Inverse strength of the regularisation; the second is taken where nothing can be chosen on.
 STRENGTHS = (1.0, 10.0, 100.0)
+TINY = 1e-12  # in place of a divisor of 0
 
 Predictor = Callable[[Sequence[str]], list[str]]
 
@@ -71,7 +75,7 @@ def fit_nearest(texts: Sequence[str], targets: Sequence[str], language: str) -> 
     """The answer to the most similar training question, by the cosine of TF-IDF weights: what free answers need.
 
     Args:
-        texts: The rendered questions of the training split.
+        texts: The questions of the training split.
         targets: Their answers.
         language: See `fit_tfidf`.
 
@@ -90,6 +94,34 @@ def fit_nearest(texts: Sequence[str], targets: Sequence[str], language: str) -> 
         return [targets[place] for place in similar.toarray().argmax(axis=1)]
 
     return predict
+
+
+def fit_nearest_embedding(
+    texts: Sequence[str], targets: Sequence[str], embed: Callable[[Sequence[str]], NDArray[Any]]
+) -> Predictor:
+    """The same by the cosine of embeddings, which are alike for what is said in other words, too.
+
+    Every dimension is standardised over the training questions: in a decoder a few large ones outweigh all others.
+
+    Args:
+        texts: The questions of the training split.
+        targets: Their answers.
+        embed: Texts to rows.
+
+    Raises:
+        UserError: There are no training rows.
+    """
+    if len(set(targets)) <= 1:
+        return fit_majority(targets)
+    embedded = embed(texts).astype(float)  # a dimension that is always the same has no deviation only so
+    mean, deviation = embedded.mean(axis=0), embedded.std(axis=0) + TINY
+
+    def directions(rows: NDArray[Any]) -> NDArray[Any]:
+        standard = (rows - mean) / deviation
+        return standard / (np.linalg.norm(standard, axis=1, keepdims=True) + TINY)
+
+    known = directions(embedded)
+    return lambda asked: [targets[place] for place in (directions(embed(asked)) @ known.T).argmax(axis=1)]
 
 
 def _grams(texts: Sequence[str], language: str) -> dict[str, Any]:

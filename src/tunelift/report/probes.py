@@ -235,7 +235,7 @@ def _change(score: float, change: Change, scale: float) -> list[str]:
 
 def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
     names = [score.name for score in probe.variations[0].comparison.conditions]
-    beside = ["beside the test items", "95 % interval", "p (Holm)"] if probe.transfers else []
+    beside = ["minus that on the test items", "95 % interval", "p (Holm)"] if probe.transfers else []
     heading = ["task", "metric", "items", *names, "effect", "95 % interval", "p", *beside, "what it is"]
     rows = []
     for way in probe.variations:
