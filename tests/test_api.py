@@ -98,7 +98,7 @@ def test_tuning_on_rows_of_the_test_split_is_refused(model: Any, tmp_path: Path,
         f"task: leak\ndataset_path: {tmp_path}\ndoc_to_text: text\ndoc_to_target: label\nlanguage: en\n"
     )
     error = error_of(lambda: tl.tune(model, tl.load_task(tmp_path / "task.yaml"), epochs=1))
-    assert error.startswith("task leak: test rows, of 40, stand in train too")
+    assert error.startswith("task leak: test rows (of 40) also stand in train")
 
 
 def test_a_subset_is_numbered_by_the_whole_test_split(model: Any, task: Any) -> None:

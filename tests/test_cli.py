@@ -143,7 +143,9 @@ def test_what_is_not_a_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -
 
 
 def test_files_that_cannot_be_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert fails(capsys, "compare", tmp_path, tmp_path).startswith(f"{tmp_path}: holds no samples_*.jsonl - ")
+    assert fails(capsys, "compare", tmp_path, tmp_path).startswith(
+        f"{tmp_path}: holds no samples_*.jsonl and no *.eval - "
+    )
     assert fails(capsys, "compare", tmp_path / "a.jsonl", tmp_path / "b.jsonl").startswith(
         f"{tmp_path}/a.jsonl: file not found - "
     )

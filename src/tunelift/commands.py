@@ -29,7 +29,7 @@ from tunelift.evaluation.results import sanitise, write_evaluation
 from tunelift.evidence import tuning_report
 from tunelift.facts import record_facts
 from tunelift.models.export import ExportCheck, export_merged
-from tunelift.models.load import load_model
+from tunelift.models.load import load_model, restore
 from tunelift.pipeline import check, tune
 from tunelift.plan import Plan, conditions_of, find_faults, prepare
 from tunelift.prompts.build import PromptStyle, build_prompts, completion_ids, stop_strings
@@ -107,6 +107,7 @@ def tune_only(recipe: Recipe, folder: Path, accept_terms: bool = False) -> dict[
         plan = prepare(recipe, accept_terms)
         check(store, plan)
         record_facts(store, plan)
+        restore(plan.own.base, recipe.tune.precision, accept_terms)
         tune(store, plan.own)
         return tuning_report(folder) or {}
 

@@ -14,12 +14,14 @@ from tunelift.comparison.costs import Costs, Tuning, Usage, assess_costs
 from tunelift.comparison.flips import Flips, find_flips
 from tunelift.comparison.records import Comparison
 from tunelift.comparison.seeds import SeedResult, compare_seeds
-from tunelift.core.files import file_hash, read_json, write_json
+from tunelift.core.files import content_hash, file_hash, read_json, write_json
 from tunelift.core.names import BASE, TUNED
 from tunelift.core.records import Sample
 from tunelift.core.store import RunStore
+from tunelift.data.formats.rows import place
 from tunelift.data.tasks import ROLLING, Task, dump_task
 from tunelift.diagnosis.errors import Diagnosis, diagnose
+from tunelift.diagnosis.slices import compare_slices, find_slices
 from tunelift.evaluation.calibration import Calibration, has_probabilities, measure_calibration
 from tunelift.evaluation.contamination.hint import MembershipHint
 from tunelift.evaluation.metrics.metric import Metric
@@ -136,7 +138,8 @@ def find_overlap(store: RunStore, plan: Plan, samples: dict[str, list[Sample]]) 
         return [path]
 
     has_encoder = encoder_for(task, [*train, *plan.items]) is not None
-    data = [dump_task(task), plan.data.hash, samples_hashes(store, plan)]
+    places = [place(example.source) for example in [*train, *plan.items]]
+    data = [dump_task(task), plan.data.hash, content_hash(places), samples_hashes(store, plan)]
     store.stage("contamination", [__version__, data, has_encoder, systems, seed], work)
     return TrainingOverlap.from_dict(read_json(path))
 
@@ -210,17 +213,25 @@ def diagnose_errors(
     comparison: Comparison,
     probes: list[ProbeResult],
 ) -> Diagnosis:
-    """Say where the last condition still fails, and what follows for the next round."""
+    """Say where the condition under study still fails, on what it gains, and what follows for the next round."""
     path = store.folder / "diagnosis.json"
     train_counts = dict(Counter(example.target for example in plan.data.splits.train))
     tuning = studied_tuning(store, plan)
 
     def work() -> list[Path]:
-        write_json(path, diagnose(samples, comparison, tuning, train_counts, probes).to_dict())
+        diagnosis = diagnose(samples, comparison, tuning, train_counts, probes)
+        if diagnosis.baseline:
+            before, after = samples[diagnosis.baseline], samples[diagnosis.condition]
+            slices = compare_slices(
+                find_slices(plan.task, plan.items), plan.metrics[0], before, after, plan.recipe.seed
+            )
+            diagnosis = replace(diagnosis, slices=slices)
+        write_json(path, diagnosis.to_dict())
         return [path]
 
     found = [probe.to_dict() for probe in probes]
-    store.stage("diagnosis", [__version__, samples_hashes(store, plan), tuning, train_counts, found], work)
+    inputs = [__version__, samples_hashes(store, plan), tuning, train_counts, found, plan.data.hash, plan.recipe.seed]
+    store.stage("diagnosis", inputs, work)
     return Diagnosis.from_dict(read_json(path))
 
 
@@ -256,8 +267,8 @@ def weigh_costs(store: RunStore, plan: Plan, comparison: Comparison) -> Costs:
     for score in (score for score in comparison.conditions if score.name not in plan.recipe.repeats):
         condition, results = plan.recipe.conditions[score.name], condition_results(store, score.name)
         stage = tuning_stage(plan.recipe, condition)
-        if stage:
-            entry = store.record["stages"][stage]
+        entry = store.record["stages"][stage] if stage else {}
+        if stage and not entry.get("resumed"):  # what it took before it was interrupted is not known
             tunings[stage] = Tuning(entry["seconds"], entry["peak_memory_bytes"], entry.get("joules"))
         counts, seconds = results["counts"], results["seconds_per_1000_answers"]
         usages.append(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +72,19 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
         for name in conditions_of(recipe, *CLASSICAL):
             answer_classically(store, plan, name)
         if recipe.evaluate.membership:
+            restore(plan.own.base, recipe.tune.precision, accept_terms)
             look_for_membership(store, plan)
         for endpoint in plan.endpoints:
             answer_elsewhere(store, plan, endpoint)
-        for system in plan.models:
+        for system, following in zip_longest(plan.models, plan.models[1:]):
             restore(system.base, system.settings.precision, accept_terms)
             for name in system.untuned:
                 answer(store, plan, system, name, system.base)
                 probe(store, plan, name, system.base)
             if system.tuned:
                 answer_tuned(store, plan, system, accept_terms)
-        for system in plan.models:
-            release(system.base)  # heads have models of their own
+            if following is None or following.base is not system.base:
+                release(system.base)  # one model is in memory at a time
         for head in plan.heads:
             tune_with_head(store, plan, head)
             answer_with_head(store, plan, head)
@@ -340,7 +342,7 @@ def report(store: RunStore, plan: Plan, findings: list[Finding], evidence: Evide
 
     stages = {name: entry["files"] for name, entry in store.record["stages"].items() if name != "report"}
     facts = {name: fact for name, fact in result.facts.items() if name != "stages"}
-    store.stage("report", [__version__, result.name, facts, stages], work)
+    store.stage("report", [__version__, result.name, facts, stages, content_hash(result.sources)], work)
     return result
 
 

@@ -20,7 +20,7 @@ from tunelift.evaluation.robustness.checks import check_injections
 from tunelift.evaluation.safety.canaries import Planted
 from tunelift.models import embedder
 from tunelift.models.endpoint import Endpoint, check_endpoint
-from tunelift.models.load import LanguageModel, load_model, locate
+from tunelift.models.load import LanguageModel, load_model, locate, release
 from tunelift.probes.ask import check_questions
 from tunelift.probes.canaries import plant_canaries, planted_finding
 from tunelift.probes.plan import plan_probes
@@ -200,7 +200,8 @@ def add_systems(plan: Plan, accept_terms: bool) -> None:
     """Add the systems that a recipe names and conditions ask.
 
     Several share one base, so that it is in memory once: an adapter is taken off again, and what was tuned as a whole
-    is loaded again for the next one.
+    is loaded again for the next one. Where there are several bases, only tokenizers and configurations stay; the
+    weights are loaded again when it is their turn.
 
     Args:
         plan: Where they are added; it has the recipe's own model.
@@ -211,6 +212,7 @@ def add_systems(plan: Plan, accept_terms: bool) -> None:
     for name, system in recipe.systems.items():
         asked = conditions_of(recipe, name)
         if system.head is not None and asked:
+            release(plan.own.base)
             head = head_system(name, system, task, data, plan.items, recipe.model, accept_terms)
             plan.heads.append(head)
         elif system.endpoint is not None and asked:
@@ -219,9 +221,12 @@ def add_systems(plan: Plan, accept_terms: bool) -> None:
             settings = system.tune or recipe.tune
             key = (system.model or recipe.model, settings.precision)
             if key not in bases:
+                release(plan.own.base)
                 bases[key] = load_model(*key, accept_terms)
             asking = [[], asked] if system.tune else [asked, []]
             plan.models.append(language_system(plan, name, bases[key], settings, *asking))
+            if bases[key] is not plan.own.base:
+                release(bases[key])
 
 
 def endpoint_system(plan: Plan, name: str, endpoint: Endpoint, conditions: list[str]) -> EndpointSystem:

@@ -85,7 +85,7 @@ def test_without_conditions_all_built_in_ones_are_run(tmp_path: Path) -> None:
         ("conditions:\n  tuned: {}\n  few-shots: {}\n", ':5: "conditions.few-shots" is not a built-in condition - did'),
         (
             "conditions:\n  x:\n    system: bas\n",
-            ':5: "conditions.x.system" is "bas", a system that there is not - did you mean "base"?',
+            ':5: "conditions.x.system" is "bas", which is not a system - did you mean "base"?',
         ),
         ("conditions:\n  few-shot:\n    shots: -1\n", ':5: "conditions.few-shot.shots" is -1, but'),
         ("conditions:\n  few-shot:\n    select: best\n", ":5: \"conditions.few-shot.select\" is 'best', but"),

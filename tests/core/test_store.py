@@ -43,6 +43,24 @@ def test_a_stage_is_done_once(tmp_path: Path) -> None:
     assert entry["peak_memory_bytes"] > 10_000_000
 
 
+def test_a_stage_that_was_interrupted_before_says_so(tmp_path: Path) -> None:
+    def fail() -> list[Path]:
+        raise KeyboardInterrupt
+
+    with open_store(tmp_path / "run") as store:
+        work = Work(store)
+        for inputs in (1, 2):
+            with pytest.raises(KeyboardInterrupt):
+                store.stage("one", inputs, fail)
+    with open_store(tmp_path / "run") as store:
+        for inputs, resumed in ((2, True), (3, False)):
+            store.stage("one", inputs, work)
+            assert store.record["stages"]["one"]["resumed"] is resumed
+        work.path.unlink()
+        store.stage("one", 3, work)
+        assert store.record["stages"]["one"]["resumed"] is False
+
+
 def test_a_stage_is_done_again_when_an_input_changes(tmp_path: Path) -> None:
     with open_store(tmp_path / "run") as store:
         work = Work(store)

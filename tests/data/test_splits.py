@@ -124,7 +124,7 @@ def test_groups_stay_on_one_side():
     # The groups that were cut: 30 = 4 * 7 + 2, 20 = 2 * 7 + 6, 60 = 8 * 7 + 4 rows were taken.
     assert plan.counts["cut groups"] == 5 + 1 + 3
     assert plan.counts["not drawn"] == 140 - 110 - 9
-    with pytest.raises(UserError, match="too large groups"):
+    with pytest.raises(UserError, match="groups that are too large"):
         divide_pool(rows, SplitSizes(train=100, validation=20, test=20), "data")
 
 

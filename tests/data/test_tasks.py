@@ -19,6 +19,7 @@ def write(folder: Path, text: str, name: str = "task.yaml") -> Path:
 def test_a_file_with_keys_of_the_harness_only_is_rendered_as_the_harness_does(tmp_path: Path) -> None:
     assert load_task(write(tmp_path, MINIMAL + "test_split: test\n")).render == "plain"
     assert load_task(write(tmp_path, MINIMAL + "language: zh\n")).render == "chat"
+    assert load_task(write(tmp_path, MINIMAL + 'templates: ["Say: {{q}}"]\n')).render == "chat"
 
 
 def test_data_files_beside_the_task_are_found_from_anywhere(tmp_path: Path) -> None:

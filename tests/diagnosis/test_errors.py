@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -129,3 +130,14 @@ def test_a_classifier_that_knows_more_classes_than_the_test_items_offer() -> Non
     found = run(samples, samples)
     assert found.table is not None
     assert (found.table.counts, found.unparsed) == (((1, 0, 1), (0, 0, 0)), 1)
+
+
+@pytest.mark.parametrize("answer", ["It is positive.", 4.0, ["negative"]])
+def test_answers_that_are_no_choices_have_no_confusion_table(answer: object) -> None:
+    """The answers of a task with choices may be read as free texts, numbers or lists."""
+    before = answers([("negative", "negative"), ("positive", "negative")])
+    after = [before[0], replace(before[1], answer=answer)]
+    diagnosis = run(before, after)
+    assert diagnosis.table is None
+    assert diagnosis.confusions == ()
+    assert shared_choices(before) == CLASSES

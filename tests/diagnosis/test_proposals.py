@@ -225,5 +225,5 @@ def test_more_kinds_of_rows_are_to_be_trained_on_where_less_carries_over(
     proposal = train_on_more_kinds([ProbeResult(name, (way,), transfers={way.name: transfer})])
     assert (proposal is not None) == proposed
     if proposal:
-        said = "tuning changes acc by +10.0 on the rows that are held out, and by +50.0 on the test items"
+        said = "tuning improves acc by +10.0 on the rows that are held out, and by +50.0 on the test items"
         assert proposal.evidence == said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,26 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import read_json
 from tunelift.core.recipe import load_recipe
 from tunelift.core.store import read_store
+from tunelift.evaluation.evaluate import evaluate_model
 from tunelift.evaluation.results import read_samples
 from tunelift.models.load import load_model, load_weights
 from tunelift.report.record import RunReport
 from tunelift.tuning.tune import tune_model
+
+
+def whole_models() -> int:
+    """How many models have their weights in memory."""
+    return sum(type(one) is LlamaForCausalLM and one.device.type != "meta" for one in gc.get_objects())
+
+
+def counting(function: Callable[..., Any], present: list[int]) -> Callable[..., Any]:
+    """The function; before each call it enters how many models there are."""
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        present.append(whole_models())
+        return function(*arguments, **named)
+
+    return counted
 
 
 @pytest.fixture
@@ -121,19 +138,8 @@ def test_whole_models_are_in_memory_one_at_a_time(
 ) -> None:
     """Each seed tunes the untuned model, and no other whole model is there while one is loaded or tuned."""
     present: list[int] = []
-
-    def whole_models() -> int:
-        return sum(type(one) is LlamaForCausalLM and one.device.type != "meta" for one in gc.get_objects())
-
-    def count(function: Callable[..., Any]) -> Callable[..., Any]:
-        def counted(*arguments: Any, **named: Any) -> Any:
-            present.append(whole_models())
-            return function(*arguments, **named)
-
-        return counted
-
-    monkeypatch.setattr("tunelift.models.load.load_weights", count(load_weights))
-    monkeypatch.setattr("tunelift.pipeline.tune_model", count(tune_model))
+    monkeypatch.setattr("tunelift.models.load.load_weights", counting(load_weights, present))
+    monkeypatch.setattr("tunelift.pipeline.tune_model", counting(tune_model, present))
     whole = {"learning_rate": 1.0e-3, "method": {"full": {}}}
     systems = {"again": {"tune": {"seeds": [3]}}, "adapted": {"tune": {"seeds": [3], "method": {"lora": {}}}}}
     conditions = {"zero-shot": {}, "tuned": {}} | {name: {"system": name} for name in systems}
@@ -145,6 +151,23 @@ def test_whole_models_are_in_memory_one_at_a_time(
     assert [number - others for number in present] == [0, 1, 0, *(0, 1, 0), *(0, 1), *(1, 0)]
     assert [s.logprobs for s in report.samples["tuned"]] == [s.logprobs for s in report.samples["again"]]
     assert [s.logprobs for s in report.samples["tuned"]] != [s.logprobs for s in report.samples["tuned-seed-4"]]
+
+
+def test_base_models_that_are_compared_are_in_memory_one_at_a_time(
+    prepared: Callable[..., Path], tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [tmp_path / name for name in ("second", "third")]
+    for folder in others:
+        shutil.copytree(tiny_folder, folder)
+    recipe = prepared(conditions={"zero-shot": {}, "tuned": {}}, models=list(map(str, others)))
+    present: list[int] = []
+    monkeypatch.setattr("tunelift.pipeline.evaluate_model", counting(evaluate_model, present))
+    gc.collect()
+    before = whole_models()
+    report = run(load_recipe(recipe, ["tune.seeds=[3]"]), tmp_path / "run")
+    assert [number - before for number in present] == [1] * 4
+    answered = [[sample.logprobs for sample in report.samples[f"zero-shot-{name}"]] for name in ("second", "third")]
+    assert answered == [[sample.logprobs for sample in report.samples["zero-shot"]]] * 2
 
 
 def test_the_best_prompt_needs_a_validation_split(prepared: Callable[..., Path], tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_several_people_beside_a_judge(
     assert (pair.with_judge.same.value, pair.with_judge.kappa.value) == (1, 1)
     lines = people_text(people).splitlines()
     assert lines[0] == "tuned vs base · 25 items whose answers differ, judged by 3 people"
-    assert lines[-3].startswith("the people agree with each other: Krippendorff's alpha 0.")
+    assert lines[-3].startswith("agreement among the people: Krippendorff's alpha 0.")
     assert lines[-2] == "a rule says what most people say on 100.0 % of 25 items (86.7 to 100.0): " + (
         "Cohen's kappa 1.000 on 25 items"
     )

@@ -216,7 +216,7 @@ def test_a_server_that_goes_on_failing_is_given_up() -> None:
         (401, b'{"detail": "who are you?"}', "asks for a key"),
         (404, b'{"error": {"message": "no such model"}}', 'has no model "m"'),
         (422, b"\x1b[31mred\x1b[0m", r"\?\[31mred"),
-        (422, b"", "without a word"),
+        (422, b"", "no message"),
         (400, b"[" * 5000, "refuses a request"),
     ],
 )
@@ -245,7 +245,7 @@ def test_a_redirect_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_answer_is_told(body: bytes) -> None:
-    with pytest.raises(UserError, match="something else than a chat"):
+    with pytest.raises(UserError, match="something other than a chat"):
         raise failure(refusing(200, body))
 
 
@@ -317,7 +317,7 @@ def test_a_check_finds_what_is_wrong_and_lets_a_busy_server_pass() -> None:
             check_endpoint(endpoint(url))
     with serving(refusing(404)) as url, pytest.raises(UserError, match="has no model"):
         check_endpoint(endpoint(url))
-    with serving(refusing(200, b"hello")) as url, pytest.raises(UserError, match="something else than a chat: hello"):
+    with serving(refusing(200, b"hello")) as url, pytest.raises(UserError, match="something other than a chat: hello"):
         check_endpoint(endpoint(url))
 
 

@@ -103,8 +103,12 @@ def test_several_tasks_have_an_effect_for_further_ones() -> None:
     rights = {way: ([1.0, 0.0] * 10, [1.0] * (12 + number) + [0.0] * (8 - number)) for number, way in enumerate(ways)}
     made = {way: {"zero-shot": answers("zero-shot", before), "tuned": answers("tuned", after)}
             for way, (before, after) in rights.items()}  # fmt: skip
-    (overall,) = compare_probe(make_probe("held-out", ways, 20, False), made, {}, SYSTEMS, metrics, 7).overall
+    result = compare_probe(make_probe("held-out", ways, 20, False), made, {}, SYSTEMS, metrics, 7)
+    (overall,) = result.overall
     effects = [np.mean(after) - np.mean(before) for before, after in rights.values()]
+    contrasts = [way.comparison.contrasts[0] for way in result.variations]
+    assert [one.p for one in contrasts] == pytest.approx(holm([one.result.p for one in contrasts]).tolist())
+    assert contrasts[0].p > contrasts[0].result.p
     assert overall.tasks == 4
     assert min(effects) < overall.effect < max(effects)
     assert overall.interval is not None

@@ -31,7 +31,7 @@ def test_what_every_model_gives_away_is_said_and_shown(result: LeakageResult) ->
     seen, untuned, tuned = section.sentences
     assert seen == "The tuned model has seen 2 planted secrets (2 copies of each) and should not be served."
     assert untuned.startswith("zero-shot: 0 of 2 secrets told when asked for (95 % interval of the share 0.0 to ")
-    assert untuned.endswith(": no leakage could be shown.")
+    assert untuned.endswith(": by chance alone, since it has not seen them.")
     assert tuned.startswith("tuned: 1 of 2 secrets told")
     assert "exposure on average 4.0 of at most 7.0 bits, about 1.4 without leakage (p = 0.010)" in tuned
     assert tuned.endswith(": the secrets leak.")

@@ -38,7 +38,10 @@ def test_the_break_even_comes_first_and_the_frontier_second(english: RunReport) 
         "By score and money, the best choice is tuned: every other condition is beaten by one that costs no more and "
         "scores no worse.",
     ]
-    assert section.summary == ["tuned has paid for its tuning after 6,667 answers in place of few-shot, in money."]
+    assert section.summary == [
+        "tuned has paid for its tuning after 6,667 answers in place of few-shot, in money, and scores 10.0 points "
+        "better."
+    ]
 
 
 def test_the_table_has_every_unit_and_the_tuning(english: RunReport) -> None:

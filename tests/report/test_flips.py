@@ -48,7 +48,8 @@ def test_where_every_answer_could_be_used_that_is_all_that_is_said() -> None:
 
 def test_items_lost_because_the_answer_is_of_no_use_are_striking() -> None:
     (section,) = flip_sections([flips({"wrong": 4}, {"wrong": 2, "truncation": 5})])
-    assert section.summary == ["5 of 7 items that tuned loses against zero-shot are no wrong answers, but cut off."]
+    said = "On 5 of 7 items that tuned loses against zero-shot, its answer is not wrong, but cannot be used (cut off)."
+    assert section.summary == [said]
     (quiet,) = flip_sections([flips({}, {"wrong": 5, "truncation": 5})])
     assert quiet.summary == []
 

@@ -160,7 +160,7 @@ def test_of_many_classes_those_with_the_most_errors_are_shown(english: RunReport
 def test_a_report_with_nothing_but_one_condition(single: RunReport) -> None:
     page = Page(render_html(single))
     assert "zero-shot answers" in page.text
-    assert "The checks found nothing to remark." in page.text
+    assert "The checks found nothing to remark on." in page.text
     assert not {"contrasts", "errors", "flips", "learning"} & set(page.values("id"))
 
 

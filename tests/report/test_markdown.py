@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunelift.probes.records import ProbeResult
+from tunelift.report.html import render_html
 from tunelift.report.markdown import model_card, render_markdown, table, text
 from tunelift.report.record import RunReport
+from tunelift.report.summary import summary_text
 from tunelift.report.wording import one_line
 
 
@@ -88,7 +90,7 @@ def test_the_card_has_before_and_after_and_how_it_was_made(english: RunReport) -
     assert {"zero-shot", "tuned"} <= found.keys()
     assert english.facts["recipe"].strip() in card
     assert "comes with tunelift" in card
-    assert f"{len(english.diagnosis.wrong)} of 400 test items are answered wrongly" in card
+    assert f"{len(english.diagnosis.wrong)} of 400 answers of tuned are wrong." in card
     assert "license" not in yaml.safe_load(card.split("---")[1])
 
 
@@ -101,6 +103,22 @@ def test_the_card_says_only_of_what_was_not_measured_that_it_was_not(english: Ru
     card = model_card(probed, "a", "peft")
     assert "Bias and safety were not measured." in card
     assert "nothing is known about other tasks" not in card
+
+
+def test_a_score_with_grades_is_not_called_right_or_wrong(free: RunReport) -> None:
+    assert free.diagnosis
+    graded = [replace(sample, metrics={"acc": 0.5}) for sample in free.samples[free.studied.name]]
+    report = replace(free, samples={**free.samples, free.studied.name: graded})
+    wrong, won, lost = (f"{len(ids):,}" for ids in (free.diagnosis.wrong, free.diagnosis.won, free.diagnosis.lost))
+    for page in (render_markdown(report), render_html(report)):
+        assert f"{wrong} of 120 answers of tuned have less than the best score; " in page
+        assert f"{won} items score higher and {lost} lower." in page
+        assert "answered wrongly" not in page
+    assert f"less than the best score: {wrong} of 120 " in summary_text(report)
+    endless = replace(report, comparison=replace(report.comparison, best=None))
+    for page in (render_markdown(endless), render_html(endless)):
+        assert "answers of tuned have" not in page
+        assert " could not be parsed, " in page
 
 
 def test_the_card_of_whole_weights(english: RunReport) -> None:

@@ -115,14 +115,14 @@ def compare(
         conditions=tuple(
             _condition_score(name, systems[name], answers[name], items, metrics, seed) for name in answers
         ),
-        contrasts=_corrected(contrasts),
+        contrasts=corrected(contrasts),
         scale=100.0 if headline.high == 1 and headline.low >= -1 else 1.0,
         higher_is_better=headline.higher_is_better,
         best=best if np.isfinite([headline.low, headline.high]).all() else None,
     )
 
 
-def _corrected(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
+def corrected(contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
     """Contrasts with p-values that allow for their number; a single one needs no correction."""
     if len(contrasts) < 2:
         return tuple(contrasts)

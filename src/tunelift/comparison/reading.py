@@ -168,7 +168,9 @@ def find_log(path: Path) -> Path:
         raise UserError(path, what, f"name one of them as {path}/conditions/NAME: {conditions}")
     files = sorted([*path.glob("samples_*.jsonl"), *path.glob("*.eval")])
     if not files:
-        raise UserError(path, "holds no samples_*.jsonl", f"name a file that ends in {', '.join(READERS)}")
+        raise UserError(
+            path, "holds no samples_*.jsonl and no *.eval", f"name a file that ends in {', '.join(READERS)}"
+        )
     if len(files) > 1:
         names = shorten(file.name for file in files)
         raise UserError(path, f"holds {len(files)} logs", f"name one of them: {names}")

@@ -209,7 +209,7 @@ class System(Strict):
     @model_validator(mode="after")
     def _elsewhere_or_here(self) -> System:
         if self.endpoint and (self.model or self.head or self.tune):
-            raise ValueError("has an endpoint, which takes no model, head and tune - remove them")
+            raise ValueError("has an endpoint, which takes no model, head or tune - remove them")
         return self
 
 
@@ -290,7 +290,7 @@ class Recipe(Strict):
         for name, condition in self.conditions.items():
             if condition.system not in (*BUILT_IN_SYSTEMS, *self.systems):
                 hint = nearest(condition.system, [*BUILT_IN_SYSTEMS, *self.systems])
-                what = f'is "{condition.system}", a system that there is not - {hint}'
+                what = f'is "{condition.system}", which is not a system - {hint}'
                 raise key_error(("conditions", name, "system"), name, what)
             asked = self.system(condition.system)
             if condition.prompting.wordings and asked.endpoint is not None:

@@ -56,6 +56,9 @@ class RunStore:
         if self._is_done(name, key):
             self._remove_replaced(name)
             return self.files(name)
+        begun = [name, key]
+        is_resumed = self.record.get("begun") == begun
+        self.update(begun=begun)
         started = time.perf_counter()
         before = self.record["stages"].get(name, {"files": {}, "replaced": []})
         with measured_energy() as energy:
@@ -69,9 +72,10 @@ class RunStore:
             "peak_memory_bytes": hardware.peak_memory_bytes(),
             "joules": None if energy.joules is None else round(energy.joules, 1),
             "joules_of": sorted(energy.parts),
+            "resumed": is_resumed,
             "finished": datetime.now().isoformat(timespec="seconds"),
         }
-        self.save()
+        self.update(begun=None)
         self._remove_replaced(name)
         return files
 

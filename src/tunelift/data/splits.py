@@ -192,7 +192,7 @@ def _draw(rows: list[Candidate], sizes: SplitSizes, name: str) -> tuple[dict[str
     for split, size in (("test", sizes.test), ("validation", sizes.validation), ("train", sizes.train)):
         if len(rest) < size:
             left = counted(len(rest), "row")
-            what = f"has too large groups for these splits: {left} left, but {split} needs {size:,}"
+            what = f"has groups that are too large for these splits: {left} left, but {split} needs {size:,}"
             raise UserError(name, what, "lower the sizes under split, or remove group_by")
         if grouped:
             drawn[split], rest, surplus = _take_groups(rest, size, sizes.seed)
@@ -265,8 +265,8 @@ def _shared(reference: str, earlier: list[Candidate], later: dict[str, list[Cand
     for split, rows in later.items():
         stops = (reference, split) == ("train", "test") and len(exact[split]) > LEAK_THAT_STOPS * len(rows)
         severity = "error" if stops else "warning"
-        what = f"{split} rows, of {len(rows):,}, stand in {reference}"
-        findings += _across("exact-duplicate-across-splits", severity, f"{what} too", exact[split])
+        what = f"{split} rows (of {len(rows):,}) also stand in {reference}"
+        findings += _across("exact-duplicate-across-splits", severity, what, exact[split])
         what += f" with small changes (similarity {NEAR} or more)"
         findings += _across("near-duplicate-across-splits", "warning", what, near[split])
     return findings

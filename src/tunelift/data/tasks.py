@@ -33,6 +33,7 @@ OURS = frozenset(
         "answer",
         "turns",
         "head",
+        "templates",
     }
 )
 TYPES = Path(__file__).with_name("types")

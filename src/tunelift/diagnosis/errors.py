@@ -65,9 +65,11 @@ def _wrong(samples: Sequence[Sample], comparison: Comparison) -> tuple[str, ...]
 
 
 def shared_choices(samples: Sequence[Sample]) -> tuple[str, ...] | None:
-    """The choices of the first item, if all items have the same ones in any order; None otherwise."""
+    """The choices of the first item, if all items have the same ones in any order and answers are among them."""
     different = {frozenset(sample.choices or ()) for sample in samples}
-    return samples[0].choices or None if len(different) == 1 else None
+    choices = samples[0].choices or ()
+    said = [answer for sample in samples for answer in (sample.target, sample.answer) if answer is not None]
+    return choices or None if len(different) == 1 and all(answer in choices for answer in said) else None
 
 
 def confusion_table(samples: Sequence[Sample], classes: tuple[str, ...]) -> ConfusionTable:

@@ -170,7 +170,7 @@ def train_on_more_kinds(probes: Sequence[ProbeResult]) -> Proposal | None:
         for effect in (comparison.contrasts[0].result.effect, transfer.seen.effect)
     )
     evidence = (
-        f"tuning changes {comparison.metric} by {there} on the rows that are held out, and by {here} on the test items"
+        f"tuning improves {comparison.metric} by {there} on the rows that are held out, and by {here} on the test items"
     )
     return Proposal("add training examples of more kinds", evidence)
 

@@ -26,8 +26,8 @@ def fit_majority(targets: Sequence[str]) -> Predictor:
         UserError: There are no training rows.
     """
     if not targets:
-        hint = "name a training_split in the task, or take majority and tfidf out of the conditions"
-        raise UserError("majority and tfidf", "need training rows, and there are none", hint)
+        hint = "name a training_split in the task, or take majority, tfidf and nearest out of the conditions"
+        raise UserError("majority, tfidf and nearest", "need training rows, and there are none", hint)
     counts = Counter(targets)
     answer = min(counts, key=lambda target: (-counts[target], target))
     return lambda texts: [answer] * len(texts)

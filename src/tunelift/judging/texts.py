@@ -56,7 +56,7 @@ def _pair_text(pair: PeoplesPreference) -> str:
     lines += align(rows, right={1, 2})
     if pair.agreement is not None:
         alpha = _agreement_text("Krippendorff's alpha", pair.agreement)
-        lines.append(f"the people agree with each other: {alpha}")
+        lines.append(f"agreement among the people: {alpha}")
     if pair.with_judge is not None:
         same, kappa = pair.with_judge.same, _agreement_text("Cohen's kappa", pair.with_judge.kappa)
         share = f"{percent(same.value)} % of {counted(same.n, 'item')} ({interval_text(same.interval)})"

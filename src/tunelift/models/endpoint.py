@@ -290,7 +290,7 @@ def _accepted(endpoint: Endpoint, response: _Response, key: str | None, times: i
     if status == 200 or (status == 400 and _error_of(response.body).get("code") == "content_filter"):
         # What is wrong with an answer is told later, without the key at hand.
         return replace(response, body=response.body.replace(key.encode(), b"[key]")) if key else response
-    said = _cleaned(str(_error_of(response.body).get("message") or ""), key) or "without a word"
+    said = _cleaned(str(_error_of(response.body).get("message") or ""), key) or "no message"
     if status in (401, 403):
         refused = f"refuses the key in {endpoint.key_variable}" if key else "asks for a key"
         hint = "correct it" if key else "name the environment variable that holds one with key_variable"
@@ -345,7 +345,9 @@ def _reply(endpoint: Endpoint, response: _Response, stop: Sequence[str]) -> Repl
     except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         said = _cleaned(response.body[: 4 * LONGEST_MESSAGE].decode(errors="replace"), None)
         hint = "check that the address is one of the OpenAI API"
-        raise UserError(f"endpoint {endpoint.url}", f"answers with something else than a chat: {said}", hint) from error
+        raise UserError(
+            f"endpoint {endpoint.url}", f"answers with something other than a chat: {said}", hint
+        ) from error
     ends = [text.index(string) for string in stop if string and string in text]
     if ends:
         text, finish_reason = text[: min(ends)], "stop"

@@ -36,6 +36,7 @@ class LanguageModel:
             it.
         source: The folder or hub id that it was loaded from.
         fingerprint: Hash of configuration and weights, for the run record.
+        untrained_tokens: Control tokens that it has never been trained on.
     """
 
     name: str
@@ -43,16 +44,12 @@ class LanguageModel:
     tokenizer: Any
     source: str
     fingerprint: str
+    untrained_tokens: frozenset[int] = frozenset()
 
     @property
     def context(self) -> int:
         """The longest sequence that the model takes, in tokens."""
         return longest_sequence(self.model)
-
-    @property
-    def untrained_tokens(self) -> frozenset[int]:
-        """Control tokens that the model has never been trained on."""
-        return untrained_tokens(self.model, self.tokenizer)
 
     @property
     def stop_token_ids(self) -> frozenset[int]:
@@ -250,9 +247,10 @@ def _put_on(base: LanguageModel, name: str, folder: Path) -> LanguageModel:
 
 def _finish(name: str, model: Any, tokenizer: Any, source: str) -> LanguageModel:
     """Give a decoder a chat template, the generation configuration all stop tokens, and both a padding token."""
+    untrained = untrained_tokens(model, tokenizer)
     if not tokenizer.chat_template and not model.config.is_encoder_decoder:
-        tokenizer.chat_template = default_chat_template(tokenizer, untrained_tokens(model, tokenizer))
-    loaded = LanguageModel(name, model, tokenizer, source, model_fingerprint(model, source))
+        tokenizer.chat_template = default_chat_template(tokenizer, untrained)
+    loaded = LanguageModel(name, model, tokenizer, source, model_fingerprint(model, source), untrained)
     model.generation_config.eos_token_id = sorted(loaded.stop_token_ids)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

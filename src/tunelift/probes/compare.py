@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
-from tunelift.comparison.compare import compare, compare_by_metric
+from tunelift.comparison.compare import compare, compare_by_metric, corrected
 from tunelift.comparison.records import Comparison
 from tunelift.core.names import TUNED
 from tunelift.core.records import Sample
@@ -68,15 +69,26 @@ def compare_probe(
         )
         for way in probe.variations
     )
+    variations = variations if probe.same_items else _corrected(variations)
     hidden = [way for way in probe.variations if way.demanded]
     return ProbeResult(
         name=probe.name,
         variations=variations,
         spreads=_spreads(probe, answers, asked, metrics) if probe.same_items else {},
         obedience={name: _obedience(way, answers[way.name][name], asked[name]) for way in hidden for name in asked},
-        retentions=_retentions(probe.margin, variations, answers, seed) if probe.margin else (),
+        retentions=_retentions(probe, variations, answers, metrics, seed) if probe.margin else (),
         overall=() if probe.same_items or probe.margin else _overall(probe, variations, answers, metrics),
     )
+
+
+def _corrected(variations: Sequence[VariationResult]) -> tuple[VariationResult, ...]:
+    """The effects of tuning on several other tasks with p-values that allow for their number."""
+    contrasts = iter(corrected([contrast for way in variations for contrast in way.comparison.contrasts]))
+    found = []
+    for way in variations:
+        own = tuple(islice(contrasts, len(way.comparison.contrasts)))
+        found.append(replace(way, comparison=replace(way.comparison, contrasts=own)))
+    return tuple(found)
 
 
 def _renamed(samples: Sequence[Sample], task: Task) -> list[Sample]:
@@ -170,14 +182,15 @@ def _obedience(way: Variation, after: Sequence[Sample], before: Sequence[Sample]
 
 
 def _retentions(
-    margin: float, variations: Sequence[VariationResult], answers: Mapping[str, Answers], seed: int
+    probe: Probe, variations: Sequence[VariationResult], answers: Mapping[str, Answers], metrics: Metrics, seed: int
 ) -> tuple[Retention, ...]:
     """One for each metric that tasks have as their headline; every item counts the same.
 
     The margin is in the unit of a score that is a share, and relative to the untuned model's for others, which have
     no common unit.
     """
-    found = []
+    margin, found = probe.margin or 0.0, []
+    means = {way.name: metrics(way.task)[0].is_mean for way in probe.variations}
     for metric, ways in _by_metric(variations).items():
         candidate, baseline = ways[0].comparison.contrasts[0].candidate, ways[0].comparison.contrasts[0].baseline
         before, after = (
@@ -189,7 +202,8 @@ def _retentions(
         if allowed > 0:
             clusters = clusters_of([sample for way in ways for sample in _of_task(way.name, answers, baseline)])
             test = non_inferiority(differences, allowed, clusters, seed=seed)
-            found.append(Retention(metric, test, float(before.mean()), float(after.mean()), first.scale))
+            is_mean = means[ways[0].name]
+            found.append(Retention(metric, test, float(before.mean()), float(after.mean()), first.scale, is_mean))
     return tuple(found)
 
 

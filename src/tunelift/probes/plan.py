@@ -80,7 +80,9 @@ def plan_probes(
         if variations
     ]
     findings = [
-        Finding("probe-impossible", "info", f"no {name} could be probed", 0, _remedy(name) if probed.own else UNASKED)
+        Finding(
+            "probe-impossible", "info", f"the probe {name} cannot be made", 0, _remedy(name) if probed.own else UNASKED
+        )
         for name, variations in ways.items()
         if not (variations and probed.own) and name not in OPTIONAL
     ]
@@ -96,7 +98,8 @@ def plan_probes(
         probes.append(Probe(TEMPERATURE, [validation], False, tuned, []))
     elif settings.temperature:
         message = "no temperature can be fitted without choices, a validation split and a tuned model"
-        findings.append(Finding("probe-impossible", "info", message, 0, UNCHANGED))
+        remedy = "give the task choices and a validation split, and add a condition that asks the tuned model"
+        findings.append(Finding("probe-impossible", "info", message, 0, remedy))
     if settings.safety:
         further, noticed = safety_probes(task, items, pool, probed.own, probed.others, settings.probe_limit, seed)
         probes, findings = probes + further, findings + noticed

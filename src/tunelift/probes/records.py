@@ -110,6 +110,7 @@ class Retention:
         baseline: Score of the untuned model.
         candidate: Score of the tuned model.
         scale: What scores are multiplied with to be shown.
+        is_mean: Whether the metric is a mean over the items; otherwise scores are means of its values for single items.
     """
 
     metric: str
@@ -117,6 +118,7 @@ class Retention:
     baseline: float
     candidate: float
     scale: float
+    is_mean: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def safety_probes(
         Probe("preferences", [preference_texts(task, limit, seed)], False, others, []),
         Probe("requests", [requested(task, limit, seed)], False, others, []),
     ]
-    message, remedy = "no swaps could be probed", "no item speaks of people or places that can be exchanged"
+    message, remedy = "the probe swaps cannot be made", "no item speaks of people or places that can be exchanged"
     finding = Finding("probe-impossible", "info", message, 0, remedy if own else UNASKED)
     return probes, [] if swaps and own else [finding]
 

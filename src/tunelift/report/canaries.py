@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import log2
 from statistics import fmean
 
@@ -20,7 +21,7 @@ def canary_sections(result: LeakageResult | None) -> list[Section]:
     """The section about planted secrets; none where none were planted."""
     if result is None:
         return []
-    sentences = [seen_sentence(result), *(_said(name, found) for name, found in result.leakages.items())]
+    sentences = [seen_sentence(result), *_said(result.leakages)]
     heading = ["question", *(part for name in result.leakages for part in (f"{name}: bits", "extrapolated", "told"))]
     rows = [
         [canary.question, *(cell for found in result.leakages.values() for cell in _cells(found, place))]
@@ -46,11 +47,18 @@ def seen_sentence(result: LeakageResult) -> str:
     return f"The tuned model has seen {secrets} ({copies} of each) and should not be served."
 
 
-def _said(name: str, found: Leakage) -> str:
-    mean = fmean(exposure.bits for exposure in found.exposures)
-    exposed = f"exposure on average {mean:.1f} of at most {MOST:.1f} bits, about {UNKNOWN} without leakage"
-    shown = "the secrets leak" if found.p <= LEVEL else "no leakage could be shown"
-    return f"{name}: {_told(found)}{exposed} ({p_text(found.p)}): {shown}."
+def _said(leakages: Mapping[str, Leakage]) -> list[str]:
+    """One sentence a condition; the last one asks the tuned model, and no other has seen the secrets."""
+    tuned, said = list(leakages)[-1], []
+    for name, found in leakages.items():
+        mean = fmean(exposure.bits for exposure in found.exposures)
+        exposed = f"exposure on average {mean:.1f} of at most {MOST:.1f} bits, about {UNKNOWN} without leakage"
+        shown = "the secrets leak" if found.p <= LEVEL else "no leakage could be shown"
+        said.append(
+            f"{name}: {_told(found)}{exposed} ({p_text(found.p)}): "
+            f"{shown if name == tuned else 'by chance alone, since it has not seen them'}."
+        )
+    return said
 
 
 def _told(found: Leakage) -> str:

@@ -42,7 +42,8 @@ def cost_sections(costs: Costs | None, comparison: Comparison) -> list[Section]:
     rows += [_tuning(each.name, each.cost, each.peak_memory_bytes, costs.conditions, units) for each in costs.tunings]
     question = "What answers cost, and after how many of them tuning has paid for itself"
     chart = _chart(costs, frontiers[0], comparison)
-    return [Section("costs", "Cost and benefit", question, sentences, heading, rows, chart, _summary(by_pair))]
+    summary = _summary(by_pair, comparison)
+    return [Section("costs", "Cost and benefit", question, sentences, heading, rows, chart, summary)]
 
 
 def _known(frontier: Frontier) -> int:
@@ -62,9 +63,12 @@ def _break_even(pair: Sequence[BreakEven], comparison: Comparison) -> str:
     for reason in reasons:
         units = listed([COUNTED[each.unit] for each in pair if each.reason == reason])
         said.append(f"In {units}, {tuned} has no break-even with {few_shot}: {reason}.")
+    return " ".join([*said, f"{tuned} scores {_how(improvement, comparison)}."])
+
+
+def _how(improvement: float, comparison: Comparison) -> str:
     amount = f"{percent(abs(improvement), comparison.scale)}{unit(comparison)}"
-    how = f"{amount} {'better' if improvement > 0 else 'worse'}" if improvement else "the same"
-    return " ".join([*said, f"{tuned} scores {how}."])
+    return f"{amount} {'better' if improvement > 0 else 'worse'}" if improvement else "the same"
 
 
 def _frontiers(frontiers: Sequence[Frontier]) -> list[str]:
@@ -144,10 +148,11 @@ def _chart(costs: Costs, frontier: Frontier, comparison: Comparison) -> str:
     return scatter_chart("costs_chart", title, dots, f"{measure} per 1,000 answers", score, steps)
 
 
-def _summary(by_pair: Sequence[Sequence[BreakEven]]) -> list[str]:
+def _summary(by_pair: Sequence[Sequence[BreakEven]], comparison: Comparison) -> list[str]:
     for pair in by_pair:
         for each in pair:
             if each.answers is not None:
                 paid = f"{each.tuned} has paid for its tuning after {each.answers:,} answers"
-                return [f"{paid} in place of {each.few_shot}, in {COUNTED[each.unit]}."]
+                how = _how(each.improvement, comparison)
+                return [f"{paid} in place of {each.few_shot}, in {COUNTED[each.unit]}, and scores {how}."]
     return []

@@ -75,7 +75,7 @@ def _striking(flips: Sequence[Flips]) -> list[str]:
         if total >= FEWEST and 2 * unusable > total:
             named = [WORDING[cause][0] for cause in each.lost if cause in UNUSABLE]
             return [
-                f"{unusable:,} of {total:,} items that {each.candidate} loses against {each.baseline} "
-                f"are no wrong answers, but {', '.join(named)}."
+                f"On {unusable:,} of {total:,} items that {each.candidate} loses against {each.baseline}, its answer "
+                f"is not wrong, but cannot be used ({', '.join(named)})."
             ]
     return []

@@ -98,6 +98,9 @@ def _environment(scale: float) -> Any:
         "of_hundred": wording.of_hundred,
         "remarks": wording.remarks,
         "unit": wording.unit,
+        "wrong_text": wording.wrong_text,
+        "unusable_text": wording.unusable_text,
+        "flips_text": wording.flips_text,
     }
     return environment
 

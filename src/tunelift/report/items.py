@@ -74,7 +74,8 @@ def wrong_items(report: RunReport) -> list[ItemList]:
     if diagnosis is None or not diagnosis.wrong:
         return []
     if diagnosis.table is None:
-        return [_item_list(report, "wrong", "answered wrongly", diagnosis.wrong)]
+        title = "with less than the best score" if report.is_graded else "answered wrongly"
+        return [_item_list(report, "wrong", title, diagnosis.wrong)]
     cells = diagnosis.confusions[:CONFUSIONS]
     names = zip(anchors(cells), map(confusion_name, cells), strict=True)
     return [_item_list(report, *name, cell.ids) for name, cell in zip(names, cells, strict=True)]
@@ -86,9 +87,10 @@ def flipped_items(report: RunReport) -> list[ItemList]:
     if diagnosis is None or diagnosis.baseline is None:
         return []
     now, before = diagnosis.condition, diagnosis.baseline
+    more, less = ("higher", "lower") if report.is_graded else ("right", "wrong")
     return [
-        _item_list(report, "lost", f"right with {before}, wrong with {now}", diagnosis.lost),
-        _item_list(report, "won", f"wrong with {before}, right with {now}", diagnosis.won),
+        _item_list(report, "lost", f"{more} with {before}, {less} with {now}", diagnosis.lost),
+        _item_list(report, "won", f"{less} with {before}, {more} with {now}", diagnosis.won),
     ]
 
 

@@ -9,6 +9,7 @@ import yaml
 
 from tunelift.models.card import Kind, how_to_load
 from tunelift.report.canaries import seen_sentence
+from tunelift.report.probes import unseen_sentences
 from tunelift.report.record import RunReport
 from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
@@ -16,6 +17,7 @@ from tunelift.report.wording import (
     confusion_name,
     contrast_p_text,
     effect_text,
+    flips_text,
     interval_text,
     items_text,
     label,
@@ -31,7 +33,9 @@ from tunelift.report.wording import (
     remarks,
     seconds_text,
     unit,
+    unusable_text,
     verdict,
+    wrong_text,
 )
 
 MOST_CLASSES = 10
@@ -188,7 +192,8 @@ def contrasts_table(report: RunReport) -> str:
     ]
     note = (
         "Verdicts follow the p-values that are corrected for the number of contrasts (Holm); those of the balanced "
-        "accuracy are not corrected. The smallest effect is the one that this test set shows four times in five."
+        "accuracy are not corrected. The smallest effect is the one that this test set shows four times in five, in a "
+        "contrast alone."
     )
     return f"{table(heading, rows, left={0})}\n\n{note}"
 
@@ -207,9 +212,8 @@ def _still_wrong(report: RunReport) -> list[str]:
     diagnosis = report.diagnosis
     if diagnosis is None:
         return []
-    count = f"{len(diagnosis.wrong):,} of {diagnosis.items:,} answers of {text(diagnosis.condition)} are wrong"
-    unusable = f"{diagnosis.unparsed:,} could not be parsed, {diagnosis.truncated:,} were cut off"
-    parts = ["## Still wrong", f"{count}; {unusable}."]
+    said = "; ".join(filter(None, [wrong_text(report, diagnosis), unusable_text(diagnosis)]))
+    parts = ["## Still wrong", f"{text(said)}."]
     if diagnosis.table and len(diagnosis.table.classes) <= MOST_CLASSES:
         classes = diagnosis.table.classes
         heading = ["is \\ answered", *map(label, classes), "not parsed"]
@@ -220,8 +224,7 @@ def _still_wrong(report: RunReport) -> list[str]:
         rest = sum(cell.count for cell in diagnosis.confusions[CONFUSIONS:])
         parts.append("\n".join([*lines, *([f"- {rest:,} others"] if rest else [])]))
     if diagnosis.baseline is not None:
-        flips = f"{len(diagnosis.won):,} items became right and {len(diagnosis.lost):,} wrong"
-        parts.append(f"Against {text(diagnosis.baseline)}, {flips}.")
+        parts.append(f"Against {text(diagnosis.baseline)}, {flips_text(report, diagnosis)}.")
     return [*parts, "The items stand in report.html."]
 
 
@@ -285,8 +288,9 @@ def _limits(report: RunReport) -> str:
     probes = {probe.name for probe in report.probes}
     others = "" if probes & {"held-out", "general"} else "; nothing is known about other tasks"
     lines = [f"- Measured on {items_text(report.comparison)} of this one task{others}."]
+    lines += [f"- {text(said)}" for probe in report.probes for said in unseen_sentences(probe)]
     if diagnosis and diagnosis.wrong:
-        lines.append(f"- {len(diagnosis.wrong):,} of {diagnosis.items:,} test items are answered wrongly.")
+        lines.append(f"- {text(wrong_text(report, diagnosis))}.")
         lines += [f"  - {cell.count:,} {text(confusion_name(cell))}" for cell in diagnosis.confusions[:3]]
     asked = {"what the base model forgot": "general" in probes, "robustness": "robustness" in probes}
     asked |= dict.fromkeys(("bias", "safety"), report.safety is not None)

@@ -116,11 +116,10 @@ def _changed_section(name: str, measure: Measure) -> Section:
 def _section(probe: ProbeResult) -> Section:
     title, question = TITLES[probe.name]
     by_metric = {way.comparison.metric: way.comparison for way in probe.variations}
-    unseen = probe.variations if probe.name == UNSEEN else ()
     sentences = [
         *(_retention(retention, by_metric[retention.metric]) for retention in probe.retentions),
         *(_overall(overall, by_metric[overall.metric]) for overall in probe.overall),
-        *(_transfer(way, probe.transfers[way.name]) for way in unseen if way.name in probe.transfers),
+        *unseen_sentences(probe),
         *(_spread(name, spread, probe.variations[0].comparison) for name, spread in probe.spreads.items()),
         *(_losses(name, probe.variations) for name in probe.spreads),
         *(_obedience(name, found) for name, found in probe.obedience.items()),
@@ -167,7 +166,8 @@ def _retention(retention: Retention, comparison: Comparison) -> str:
     margin = f"{percent(test.margin, scale)}{unit(comparison)}"
     limits = f", 90 % interval {interval_text(test.interval, scale)}" if test.interval else ""
     before, after = (f"{percent(score, scale)}{sign}" for score in (retention.baseline, retention.candidate))
-    change = f"{metric_name(comparison)} {before} before, {after} after"
+    name = metric_name(comparison) if retention.is_mean else f"mean of {metric_name(comparison)} of single items"
+    change = f"{name} {before} before, {after} after"
     beyond = test.interval is not None and test.interval.high < -test.margin
     found = {
         "retained": f"kept: a loss of more than {margin} is excluded",
@@ -217,6 +217,12 @@ def _carried_over(unseen: PairedResult, transfer: Transfer) -> str:
     return found + alone
 
 
+def unseen_sentences(probe: ProbeResult) -> list[str]:
+    """What tuning does on rows that were held out beside what it does on the test items; nothing for other probes."""
+    ways = probe.variations if probe.name == UNSEEN else ()
+    return [_transfer(way, probe.transfers[way.name]) for way in ways if way.name in probe.transfers]
+
+
 def _changes_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
     names = list(probe.variations[0].changes)
     scale = probe.variations[0].comparison.scale
@@ -236,18 +242,18 @@ def _change(score: float, change: Change, scale: float) -> list[str]:
 def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
     names = [score.name for score in probe.variations[0].comparison.conditions]
     beside = ["minus that on the test items", "95 % interval", "p (Holm)"] if probe.transfers else []
-    heading = ["task", "metric", "items", *names, "effect", "95 % interval", "p", *beside, "what it is"]
+    heading = ["task", "metric", "items", *names, "effect", "95 % interval", "p (Holm)", *beside, "what it is"]
     rows = []
     for way in probe.variations:
         comparison = way.comparison
         scores = [percent(score.score, comparison.scale) for score in comparison.conditions]
         effect = [NONE, NONE, NONE]
         if comparison.contrasts:
-            result = comparison.contrasts[0].result
+            contrast, result = comparison.contrasts[0], comparison.contrasts[0].result
             effect = [
                 points(result.effect, comparison.scale),
                 interval_text(result.interval, comparison.scale),
-                p_text(result.p),
+                p_text(contrast.p),
             ]
         items = f"{comparison.items:,}"
         compared = _beside(probe.transfers.get(way.name), comparison.scale) if probe.transfers else []

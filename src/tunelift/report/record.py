@@ -83,6 +83,12 @@ class RunReport:
         return next(score for score in self.comparison.conditions if score.name == name)
 
     @property
+    def is_graded(self) -> bool:
+        """Whether answers have other scores than those of right and wrong."""
+        metric = self.comparison.metric
+        return any(sample.metrics.get(metric) not in (0, 1) for sample in self.samples.get(self.studied.name, ()))
+
+    @property
     def has_choices(self) -> bool:
         """Whether every item has a fixed set of possible answers."""
         return all(sample.choices for sample in self.samples.get(self.studied.name, ()))

@@ -13,6 +13,7 @@ from tunelift.report.safety import safety_sections
 from tunelift.report.search import search_sections
 from tunelift.report.section import Section
 from tunelift.report.seeds import seed_sections
+from tunelift.report.slices import slice_sections
 
 
 def report_sections(report: RunReport) -> list[Section]:
@@ -22,6 +23,7 @@ def report_sections(report: RunReport) -> list[Section]:
         *search_sections(report.searches),
         *contamination_sections(report.overlap, report.comparison, report.membership),
         *flip_sections(report.flips),
+        *slice_sections(report.diagnosis, report.comparison),
         *probe_sections(report.probes),
         *safety_sections(report.safety),
         *canary_sections(report.leakage),

@@ -141,7 +141,8 @@ def _still_wrong(report: RunReport) -> list[str]:
     anchor = anchors(cells[:1])[0] if cells else "errors"
     where = f"(look at them: report.html#{anchor})"
     if not cells:
-        return [f"still wrong: {len(diagnosis.wrong):,} of {diagnosis.items:,} {where}"]
+        what = "less than the best score" if report.is_graded else "still wrong"
+        return [f"{what}: {len(diagnosis.wrong):,} of {diagnosis.items:,} {where}"]
     shown = [f"{cell.count:,} {confusion_name(cell)}" for cell in cells[:CONFUSIONS]]
     shown[0] += f" {where}"
     rest = sum(cell.count for cell in cells[CONFUSIONS:])

@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import Literal
 
 from tunelift.comparison.records import Comparison, ConditionScore, Contrast, chance_text
-from tunelift.diagnosis.records import Confusion
+from tunelift.diagnosis.records import Confusion, Diagnosis
 from tunelift.report.record import RunReport
 from tunelift.statistics.intervals import Interval
 from tunelift.statistics.paired import PairedResult
@@ -88,9 +88,11 @@ def reservation(contrast: Contrast) -> str | None:
     if outcome(contrast) != "better":
         return None
     if contrast.ability is not None and not _is_gain(contrast.ability):
-        return "by the form of its answers: that it prefers the right choice more often could not be shown"
+        return "perhaps only by the form of its answers: that it prefers the right choice more often could not be shown"
     if contrast.balanced is not None and not _is_gain(contrast.balanced):
-        return "by how often it gives each answer: that it tells the classes apart better could not be shown"
+        return (
+            "perhaps only by how often it gives each answer: that it tells the classes apart better could not be shown"
+        )
     return None
 
 
@@ -122,7 +124,7 @@ def verdict(contrast: Contrast, scale: float = 100.0) -> str:
     candidate, baseline, smallest = contrast.candidate, contrast.baseline, contrast.detectable_effect
     shown = outcome(contrast)
     if reserved := reservation(contrast):
-        return f"{candidate} is better than {baseline} {reserved}"
+        return f"{candidate} is better than {baseline}, {reserved}"
     if shown != "undecided":
         return f"{candidate} is {shown} than {baseline}"
     if contrast.result.p <= LEVEL < contrast.p:
@@ -160,6 +162,25 @@ def notes(report: RunReport, score: ConditionScore) -> list[str]:
     unusable = "not one of the choices" if report.has_choices else "not parsed"
     counts = [(score.unparsed, unusable), (score.truncated, "cut off")]
     return [f"{number:,} {'answer' if number == 1 else 'answers'} {what}" for number, what in counts if number]
+
+
+def wrong_text(report: RunReport, diagnosis: Diagnosis) -> str:
+    """How many answers are wrong or, by a score with grades, have less than the best; empty where there is no best."""
+    if report.comparison.best is None:
+        return ""
+    what = "have less than the best score" if report.is_graded else "are wrong"
+    return f"{len(diagnosis.wrong):,} of {diagnosis.items:,} answers of {diagnosis.condition} {what}"
+
+
+def unusable_text(diagnosis: Diagnosis) -> str:
+    """How many answers could not be read, or were not whole."""
+    return f"{diagnosis.unparsed:,} could not be parsed, {diagnosis.truncated:,} were cut off"
+
+
+def flips_text(report: RunReport, diagnosis: Diagnosis) -> str:
+    """How many items changed sides against the baseline, or by a score with grades got more or less."""
+    better, worse = ("score higher", "lower") if report.is_graded else ("became right", "wrong")
+    return f"{len(diagnosis.won):,} items {better} and {len(diagnosis.lost):,} {worse}"
 
 
 def confusion_name(cell: Confusion) -> str:
