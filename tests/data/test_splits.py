@@ -163,9 +163,9 @@ def test_validation_is_compared_with_both_others():
     shared = {"train": [row(0, text)], "validation": [row(1, text)], "test": [row(2, text)]}
     messages = [finding.message for finding in keep_splits(shared).findings]
     assert messages == [
-        "validation rows, of 1, stand in train too",
-        "test rows, of 1, stand in train too",
-        "test rows, of 1, stand in validation too",
+        "validation rows (of 1) also stand in train",
+        "test rows (of 1) also stand in train",
+        "test rows (of 1) also stand in validation",
     ]
 
 
