@@ -77,7 +77,7 @@ def test_items_are_told_apart_by_answer_by_fields_of_few_values_and_by_length() 
         ("source", "web"): 40,
         (LENGTH, "up to 40 characters"): 40,
         (LENGTH, "41 to 80 characters"): 40,
-        (LENGTH, "more than 80 characters"): 40,
+        (LENGTH, "over 80 characters"): 40,
     }  # the field "label" has the values of the right answer
 
 

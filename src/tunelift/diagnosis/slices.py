@@ -111,7 +111,7 @@ def _by_length(lengths: Sequence[int], items: Sequence[Example]) -> list[Slice]:
         return []
     low, high = (int(cut) for cut in np.quantile(lengths, [1 / 3, 2 / 3], method="lower"))
     bounds = [(0, low), (low + 1, high), (high + 1, max(lengths))]
-    names = [f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"more than {high:,} characters"]
+    names = [f"up to {low:,} characters", f"{low + 1:,} to {high:,} characters", f"over {high:,} characters"]
     sized = list(zip(items, lengths, strict=True))
     return [
         Slice(LENGTH, name, frozenset(item.id for item, length in sized if first <= length <= last))

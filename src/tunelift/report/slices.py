@@ -31,10 +31,9 @@ def slice_sections(diagnosis: Diagnosis | None, comparison: Comparison) -> list[
         candidate,
         "effect",
         "95 % interval",
-        "minus that on the others",
+        "more than elsewhere",
         "95 % interval",
-        "p (Benjamini-Hochberg)",
-        "effect beside the others",
+        "p",
     ]
     rows = [_row(each, comparison.scale) for each in diagnosis.slices]
     kinds = counted(len(diagnosis.slices), "kind")
@@ -68,7 +67,6 @@ def _is_shown(found: SliceEffect) -> bool:
 
 def _row(found: SliceEffect, scale: float) -> list[str]:
     effect, difference, p = found.effect, found.difference, found.adjusted_p
-    more = ("larger" if difference.effect > 0 else "smaller") if _is_shown(found) else "no difference shown"
     return [
         f"{label(found.by)}: {label(found.value)}",
         f"{effect.n:,}",
@@ -78,6 +76,5 @@ def _row(found: SliceEffect, scale: float) -> list[str]:
         interval_text(effect.interval, scale),
         points(difference.effect, scale),
         interval_text(difference.interval, scale),
-        NONE if p is None else p_text(p),
-        more,
+        NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= "),
     ]
