@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from tunelift.heads.model import load_head
 from tunelift.models.adapters import remove_adapter
 from tunelift.models.card import loading_kind
 from tunelift.models.embedder import embed_texts, embedder_hash
-from tunelift.models.load import LanguageModel, load_tuned, release, restore
+from tunelift.models.load import LanguageModel, check_trees, load_tuned, release, restore
 from tunelift.plan import EndpointSystem, LanguageSystem, Plan, conditions_of, find_faults, has_tuned, prepare
 from tunelift.probes.ask import announce, ask_probes, remove_unrecorded
 from tunelift.probes.search import PromptSearch, candidates_of, chosen_prompts, search_prompt
@@ -78,6 +78,7 @@ def run(recipe: Recipe, folder: Path, accept_terms: bool = False) -> RunReport:
             answer_elsewhere(store, plan, endpoint)
         for system, following in zip_longest(plan.models, plan.models[1:]):
             restore(system.base, system.settings.precision, accept_terms)
+            check_trees(system.base, [*chain.from_iterable(system.prompts.values())])
             for name in system.untuned:
                 answer(store, plan, system, name, system.base)
                 probe(store, plan, name, system.base)

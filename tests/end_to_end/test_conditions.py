@@ -17,6 +17,7 @@ from tunelift.core.errors import UserError
 from tunelift.core.files import read_json
 from tunelift.core.recipe import load_recipe
 from tunelift.core.store import read_store
+from tunelift.engine.forward import takes_trees
 from tunelift.evaluation.evaluate import evaluate_model
 from tunelift.evaluation.results import read_samples
 from tunelift.models.load import load_model, load_weights
@@ -131,6 +132,34 @@ def test_systems_that_share_a_base_answer_as_if_they_had_it_alone(
     for one, other in (("tuned", "again"), ("zero-shot", "untouched")):
         assert [s.logprobs for s in report.samples[one]] == [s.logprobs for s in report.samples[other]]
     assert load_model(str(tmp_path / "run"), "float32").fingerprint
+
+
+def test_a_run_that_goes_on_computes_a_model_that_takes_no_long_trees_as_before(
+    prepared: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model is checked on its prompts before whatever is computed first, be it answers or tuning."""
+
+    def load_odd_weights(*arguments: Any) -> Any:
+        model = load_weights(*arguments)
+        model.model.layers[0].register_forward_hook(lambda _, __, hidden: hidden * (1 + 0.1 * (hidden.shape[1] > 120)))
+        return model
+
+    monkeypatch.setattr("tunelift.models.load.load_weights", load_odd_weights)
+    recipe = load_recipe(prepared(conditions={"zero-shot": {}, "tuned": {}}), ["tune.seeds=[3]"])
+    computed: list[bool] = []
+
+    def answered(model: Any, *rest: Any) -> Any:
+        computed.append(takes_trees(model.model))
+        return evaluate_model(model, *rest)
+
+    monkeypatch.setattr("tunelift.pipeline.evaluate_model", answered)
+    whole = run(recipe, tmp_path / "run")
+    for name in ("zero-shot", "tuned"):
+        shutil.rmtree(tmp_path / "run" / "conditions" / name)
+    rest = run(recipe, tmp_path / "run")
+    assert computed == [False] * 4
+    for name in ("zero-shot", "tuned"):
+        assert [s.logprobs for s in whole.samples[name]] == [s.logprobs for s in rest.samples[name]]
 
 
 def test_whole_models_are_in_memory_one_at_a_time(

@@ -13,8 +13,10 @@ from transformers import AutoModelForCausalLM
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
+from tunelift.core.records import Prompt
+from tunelift.engine.forward import takes_trees
 from tunelift.models.adapters import add_lora
-from tunelift.models.load import LanguageModel, load_model, locate
+from tunelift.models.load import LanguageModel, check_trees, load_model, locate
 
 IDS = torch.tensor([[5, 6, 7, 8, 9]])
 
@@ -47,6 +49,23 @@ def test_a_folder_is_loaded_as_the_library_does(folder: Path) -> None:
     assert torch.equal(logits(loaded.model), logits(direct))
     assert not loaded.model.training
     assert (loaded.name, loaded.source, loaded.context) == (str(folder), str(folder), 512)
+
+
+def test_a_model_that_differs_on_long_prompts_is_computed_the_plain_way(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prompts = [Prompt(str(last), "", (*range(3, 63), last), (False,) * 61) for last in range(70, 74)]
+    loaded = load_model(str(folder), "float32")
+    check_trees(loaded, [])
+    check_trees(loaded, prompts)
+    assert takes_trees(loaded.model)
+    layer = loaded.model.model.layers[0]
+    layer.register_forward_hook(lambda _, __, hidden: hidden * 1.1 if hidden.shape[1] == 64 else hidden)
+    check_trees(loaded, prompts[:1])
+    assert takes_trees(loaded.model)
+    check_trees(loaded, prompts)
+    assert not takes_trees(loaded.model)
+    assert "shared prefixes are not used, since over a tree its logits differ by" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,15 @@ from tunelift.core.cache import MANIFEST
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.files import content_hash, file_hash, read_json
 from tunelift.core.progress import say
+from tunelift.core.records import Prompt
 from tunelift.models.adapters import ADAPTER, merge_adapter
 from tunelift.models.bundled import MODELS, bundled_folder, bundled_model, part_files
 from tunelift.models.gguf import convert, converted_folder
 from tunelift.models.vocabulary import untrained_tokens
 from tunelift.prompts.chat import default_chat_template, stop_token_id
 
+# Prompts whose logits are compared with those of the plain way.
+SELF_CHECK = 4
 # The file that makes a folder one of a model with a head.
 HEAD = "head.json"
 # What to do with a model that is none of language.
@@ -223,6 +226,27 @@ def restore(loaded: LanguageModel, precision: str = "auto", accept_terms: bool =
     """
     if loaded.model.device.type == "meta":
         loaded.model = load_model(loaded.name, precision, accept_terms).model
+
+
+def check_trees(loaded: LanguageModel, prompts: Sequence[Prompt]) -> None:
+    """Compare the logits behind a few prompts over a tree with those of the plain way, in float32.
+
+    Loading has compared them for made-up tokens; a model can still differ on prompts that are as long as these. Where
+    it does, it computes the plain way from now on, and a line says so.
+
+    Args:
+        loaded: The model.
+        prompts: What it is to compute, of which the first few are taken.
+    """
+    from tunelift.engine.forward import takes_trees
+    from tunelift.engine.support import LayoutRefusedError, compare_with_plain
+
+    if not (prompts and takes_trees(loaded.model)):
+        return
+    try:
+        compare_with_plain(loaded.model, [prompt.token_ids[: loaded.context] for prompt in prompts[:SELF_CHECK]])
+    except LayoutRefusedError as error:
+        say(f"{loaded.name}: shared prefixes are not used, since {error}")
 
 
 def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -> LanguageModel:

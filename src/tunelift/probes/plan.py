@@ -92,14 +92,9 @@ def plan_probes(
         findings += found + asked_alone(f"{name} tasks", probed.others, len(variations))
     unseen, noticed = unseen_probe(task, splits, probed.own, settings.probe_limit, seed)
     probes, findings = probes + unseen, findings + noticed
-    tuned = [name for name in probed.own if recipe.conditions[name].system == TUNED]
-    if settings.temperature and tuned and task.doc_to_choice is not None and splits.validation:
-        validation = Variation("validation", "the validation split", task, splits.validation, pool)
-        probes.append(Probe(TEMPERATURE, [validation], False, tuned, []))
-    elif settings.temperature:
-        message = "no temperature can be fitted without choices, a validation split and a tuned model"
-        remedy = "give the task choices and a validation split, and add a condition that asks the tuned model"
-        findings.append(Finding("probe-impossible", "info", message, 0, remedy))
+    if settings.temperature:
+        further, noticed = _temperature_probe(recipe, task, splits, probed.own)
+        probes, findings = probes + further, findings + noticed
     if settings.safety:
         further, noticed = safety_probes(task, items, pool, probed.own, probed.others, settings.probe_limit, seed)
         probes, findings = probes + further, findings + noticed
@@ -151,6 +146,19 @@ def _ways(
             possible = can_be_attacked(task, asked, make_metrics(task, settings.allow_execution)[0])
             ways[ATTACK] = [way] if possible else []
     return {name: [] for name in ways} if task.output_type == ROLLING else ways
+
+
+def _temperature_probe(
+    recipe: Recipe, task: Task, splits: Splits, conditions: Sequence[str]
+) -> tuple[list[Probe], list[Finding]]:
+    """The probe that asks the tuned model the validation split, or why there is none."""
+    tuned = [name for name in conditions if recipe.conditions[name].system == TUNED]
+    if tuned and task.doc_to_choice is not None and splits.validation:
+        validation = Variation("validation", "the validation split", task, splits.validation, splits.train)
+        return [Probe(TEMPERATURE, [validation], False, tuned, [])], []
+    message = "no temperature can be fitted without choices, a validation split and a tuned model"
+    remedy = "give the task choices and a validation split, and add a condition that asks the tuned model"
+    return [], [Finding("probe-impossible", "info", message, 0, remedy)]
 
 
 def _remedy(name: ProbeName) -> str:

@@ -7,20 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tunelift.core import hardware
-from tunelift.core.progress import say
 from tunelift.core.recipe import Tune
 from tunelift.core.records import Prompt
-from tunelift.engine.forward import takes_trees
 from tunelift.engine.loss import plan_step
 from tunelift.engine.plan import Plan
-from tunelift.engine.support import LayoutRefusedError, compare_with_plain
 from tunelift.models.adapters import make_trainable, remove_adapter, save_network
-from tunelift.models.load import LanguageModel
+from tunelift.models.load import LanguageModel, check_trees
 from tunelift.tuning.loop import TOKEN_BUDGET, TuningReport, check_items, tune_items, work_folder
 from tunelift.tuning.trainer import PromptTrainer
-
-# Training prompts whose logits are compared with those of the plain way before tuning.
-SELF_CHECK = 4
 
 
 def tune_model(
@@ -47,11 +41,7 @@ def tune_model(
     tokens = [[prompt.token_ids, prompt.supervised] for prompt in training + validation]
     work = work_folder(folder, [loaded.fingerprint, str(loaded.model.dtype), seed, tokens], settings)
     loaded.model = make_trainable(loaded.model, settings.method, seed)
-    if takes_trees(loaded.model):
-        try:
-            compare_with_plain(loaded.model, [prompt.token_ids for prompt in training[:SELF_CHECK]])
-        except LayoutRefusedError as error:
-            say(f"{loaded.name}: shared prefixes are not used, since {error}")
+    check_trees(loaded, training)
     make_trainer = partial(PromptTrainer, model=loaded.model, processing_class=loaded.tokenizer)
     save = partial(save_model, loaded)
     report = tune_items(make_trainer, training, validation, settings, seed, work, folder, save)
