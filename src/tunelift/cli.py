@@ -150,6 +150,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> int:
     from tunelift.comparison.gates import judge, parse_requirement
     from tunelift.comparison.reading import compare_pair, read_pair
+    from tunelift.comparison.records import finite
 
     requirements = [parse_requirement(text) for text in options.require]
     pair = read_pair(options.baseline, options.candidate, options.filter, options.group_by, options.lower_is_better)
@@ -158,7 +159,7 @@ def _compare(options: argparse.Namespace) -> int:
     comparison = compare_pair(pair, next(filter(None, metrics), None))
     if options.json:
         record = comparison.to_dict() | {"requirements": [verdict.to_dict() for verdict in verdicts]}
-        print(json.dumps(record, ensure_ascii=False))
+        print(json.dumps(finite(record), ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(map(str, [comparison, *verdicts])))
     return EXIT_DONE if all(verdict.shown for verdict in verdicts) else EXIT_FELL_SHORT

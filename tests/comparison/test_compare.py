@@ -145,7 +145,7 @@ def test_another_metric_has_neither_split_nor_balance() -> None:
         for name, samples in (("base", BASE), ("tuned", TUNED))
     }
     (contrast,) = compare(conditions, CONTRAST, "t", 1, [known_metric("f1", conditions["base"])]).contrasts
-    assert contrast.result.method == "paired t-test"
+    assert contrast.result.wins is None
     assert (contrast.balanced, contrast.ability_gain) == (None, None)
 
 
@@ -192,6 +192,26 @@ def test_lower_is_better_takes_the_same_tests() -> None:
     assert (result.method, result.p, result.interval) == (right.result.method, right.result.p, right.result.interval)
     assert (result.wins, result.losses, result.effect) == (4, 1, right.result.effect)
     assert (contrast.won, contrast.lost) == (right.won, right.lost)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "scale", "best"),
+    [
+        ("acc", (0, 0.5), 100, 1), ("hamming_loss", (0, 0.5), 100, 0), ("ece", (0, 0.5), 100, 0),
+        ("brier_score", (0, 0.5), 1, 0), ("nll", (0, 0.5), 1, None), ("WER", (0, 0.5), 1, None),
+        ("bleu", (0, 0.5), 1, 100), ("mcc", (-1, 0.5), 100, 1), ("em", (0, 0.5), 100, 1), ("em", (0, 5), 1, None),
+        ("acc", (0, 50), 1, None), ("error", (0, 0.5), 100, 0),
+    ],
+)  # fmt: skip
+def test_a_share_is_known_by_its_range(
+    name: str, values: tuple[float, float], scale: float, best: float | None
+) -> None:
+    conditions = {
+        side: [replace(each, metrics={name: values[each.doc_id % 2]}) for each in samples]
+        for side, samples in (("base", BASE), ("tuned", TUNED))
+    }
+    comparison = compare(conditions, CONTRAST, "t", 1, [known_metric(name, conditions["base"])])
+    assert (comparison.scale, comparison.best) == (scale, best)
 
 
 def test_a_further_metric_without_finite_values_is_left_out() -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from math import nan
+from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tunelift.comparison.gates import Requirement, Verdict, judge, judge_scores,
 from tunelift.comparison.reading import read_pair
 from tunelift.core.errors import UserError
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
+from tunelift.statistics.intervals import Interval
 from tunelift.statistics.power import mcnemar_power
 
 SHARE = mean_metric("acc", lambda outcome: nan)
@@ -49,7 +51,7 @@ def test_a_published_interval_decides() -> None:
     assert decide(6.2, SHARE, *binary(12, 2, 50), alpha=0.1).shown
 
 
-SCORES = st.lists(st.integers(-300, 300).map(lambda score: score / 100), min_size=3, max_size=12)
+SCORES = st.lists(st.integers(-300, 300).map(lambda score: score / 100), min_size=20, max_size=30)
 
 
 @given(differences=SCORES, least=st.floats(-2, 2), alpha=st.sampled_from([0.01, 0.05, 0.2]))
@@ -123,7 +125,10 @@ def test_a_requirement_does_not_find_what_the_exact_test_denies() -> None:
 def test_data_that_cannot_give_an_interval() -> None:
     single = decide(-1, NUMBER, [0.5], [0.75])
     assert (single.shown, single.interval, single.enough) == (False, None, None)
-    assert single.reason == "+0.250, but there is no interval: one item has no spread"
+    assert single.reason == (
+        "+0.250 in its own unit, but there is no interval: 1 item cannot show anything at this level, at least 6 are"
+        " needed"
+    )
     scores = np.random.default_rng(1).random((2, 40))
     one = decide(-90, SHARE, *scores, groups=["a"] * 40)
     found = "1 group cannot show anything at this level, at least 6 are needed"
@@ -133,8 +138,8 @@ def test_data_that_cannot_give_an_interval() -> None:
     assert (five.shown, six.shown) == (False, True)
     assert "5 groups cannot show anything" in five.reason
     assert decide(-90, SHARE, *scores, groups=np.arange(40) % 5, alpha=0.1).shown
-    equal = decide(-1, NUMBER, [0.5, 0.25, 0.0], [0.75, 0.5, 0.25])
-    assert equal.reason == "+0.250, but there is no interval: all items differ by the same amount"
+    equal = decide(-1, NUMBER, np.arange(6), np.arange(6) + 0.25)
+    assert equal.reason == "+0.250 in its own unit, but there is no interval: all items differ by the same amount"
 
 
 @pytest.mark.parametrize("groups", [None, np.repeat(np.arange(500), 2)])
@@ -151,6 +156,34 @@ def test_answers_that_are_the_same_are_not_worse(groups: np.ndarray | None) -> N
     assert decide(-1, SHARE, *binary(0, 0, 381)).shown
     assert not decide(-1, SHARE, *binary(0, 0, 380)).shown
     assert not decide(0, SHARE, shares, shares, groups=groups).shown
+
+
+@pytest.mark.parametrize("groups", [None, np.repeat(np.arange(300), 2)])
+def test_a_tiny_loss_on_one_item_excludes_no_more_than_none_at_all(groups: np.ndarray | None) -> None:
+    shares = np.random.default_rng(2).random(300 if groups is None else 600)
+    lower = shares - 0.001 * (np.arange(len(shares)) == 7)
+    same, one = (decide(-1, SHARE, shares, scores, groups=groups) for scores in (shares, lower))
+    assert (same.shown, one.shown) == (False, False)
+    assert same.interval is not None
+    assert one.interval is not None
+    assert one.interval.low == same.interval.low
+    assert decide(-2, SHARE, shares, lower, groups=groups).shown
+
+
+def test_shares_of_errors_that_are_equal_are_not_worse_either() -> None:
+    shares = np.random.default_rng(2).random(500)
+    errors, correlations = (
+        mean_metric("x", lambda outcome: nan, low=low, higher_is_better=False) for low in (0.0, -1.0)
+    )
+    assert decide(-1, errors, shares, shares).shown
+    assert decide(-1, correlations, shares, shares).interval is None  # one of these can be worse by 2
+
+
+def test_small_effects_and_p_values_at_the_level_are_told_apart() -> None:
+    verdict = decide(0, NUMBER, np.zeros(40), np.linspace(-3e-5, 5e-5, 40))
+    assert verdict.reason.startswith("+0.000010 in its own unit (95 % interval +0.000002 to +0.000018)")
+    at_level = replace(decide(0, SHARE, *binary(4, 0, 10)), p=0.0503)
+    assert "the test shows no difference (p = 0.0503)" in at_level.reason
 
 
 @pytest.mark.parametrize(
@@ -213,7 +246,7 @@ def test_the_exit_status_says_whether_all_is_shown(capsys: pytest.CaptureFixture
     assert status == 0
     assert text.splitlines()[-2:] == [
         "acc >= +10: shown: +30.0 percentage points (95 % interval +16.5 to +43.5)",
-        "nll >= +0.2: shown: +0.250 (95 % interval +0.219 to +0.281)",
+        "nll >= +0.2: shown: +0.250 in its own unit (95 % interval +0.219 to +0.281)",
     ]
     status, text, _ = run(capsys, *logs, "--require", "nll >= +0.2", "--require", "acc >= +20")
     assert status == 1
@@ -221,6 +254,30 @@ def test_the_exit_status_says_whether_all_is_shown(capsys: pytest.CaptureFixture
     assert text.splitlines()[-1].startswith("acc >= +20: not shown: +30.0 percentage points (95 % interval +16.5 to")
     assert run(capsys, *logs, "--require", "acc >= +17", "--alpha", "0.1")[0] == 0
     assert run(capsys, *logs, "--metric", "acc")[0] == 0
+
+
+def test_errors_are_shares_whatever_their_direction(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    base, tuned = (
+        str(table(tmp_path / f"{name}.csv", id=range(40), error=[1] * wrong + [0] * (40 - wrong)))
+        for name, wrong in (("base", 5), ("tuned", 35))
+    )
+    status, text, _ = run(capsys, base, tuned, "--lower-is-better", "error", "--require", "error >= -1")
+    assert status == 1
+    assert "tuned vs base: -75.0 percentage points (-85.8 to -59.7), p < 0.0001" in text
+    assert text.splitlines()[-1].startswith("error >= -1: not shown: -75.0 percentage points (95 % interval -85.8 to")
+    assert run(capsys, tuned, base, "--require", "error >= +50")[0] == 0
+
+
+def test_infinite_ends_are_null_in_json(capsys: pytest.CaptureFixture[str], logs: list[str], monkeypatch: Any) -> None:
+    wide = replace(judge(read_pair(*logs), parse_requirement("acc >= 1")), interval=Interval(-inf, nan, 0.95, "none"))
+    monkeypatch.setattr("tunelift.comparison.gates.judge", lambda *_: wide)
+    _, text, _ = run(capsys, *logs, "--json", "--require", "acc >= 1")
+    assert json.loads(text)["requirements"][0]["interval"] == {
+        "low": None,
+        "high": None,
+        "confidence": 0.95,
+        "method": "none",
+    }
 
 
 def test_verdicts_as_json(capsys: pytest.CaptureFixture[str], logs: list[str]) -> None:

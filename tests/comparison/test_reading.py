@@ -142,8 +142,27 @@ def test_a_filter_that_must_be_chosen(tmp_path: Path) -> None:
     assert compare_files(file, file, filter="strict-match").metric == "exact_match"
     table = tmp_path / "scores.csv"
     table.write_text("id,acc\n1,1\n")
-    with pytest.raises(UserError, match=r"scores\.csv: has no filters, unlike files of lm-eval"):
+    with pytest.raises(UserError, match=r'scores\.csv: have no filter "strict-match" - leave --filter out'):
         compare_files(table, table, filter="strict-match")
+
+
+def test_a_file_with_one_filter_or_none_is_read_as_it_is(tmp_path: Path) -> None:
+    names = ("strict-match", "flexible-extract")
+    scored = [
+        harness_line(n, doc, filter=name, acc=float(name == names[1])) for n, doc in enumerate(DOCS) for name in names
+    ]
+    several, single = write(tmp_path / "several", scored), write(tmp_path / "single", harness_lines(RIGHT_A))
+    scores = table(tmp_path, "scores.csv", id=range(8), acc=RIGHT_B)
+    for other, mean in ((single, 3 / 8), (scores, 6 / 8)):
+        (contrast,) = compare_files(several, other, filter="flexible-extract").contrasts
+        assert (contrast.result.baseline, contrast.result.candidate) == (1, mean)
+        (contrast,) = compare_files(other, several, filter="strict-match").contrasts
+        assert (contrast.result.baseline, contrast.result.candidate) == (mean, 0)
+        with pytest.raises(UserError, match=r'several.*: has no filter "strict" - did you mean "strict-match"'):
+            compare_files(several, other, filter="strict")
+    assert compare_files(single, scores, filter="none").items == 8
+    with pytest.raises(UserError, match=r'single.* and .*scores\.csv: have no filter "strict" - valid here: none'):
+        compare_files(single, scores, filter="strict")
 
 
 def test_the_metric_is_chosen_or_asked_for(tmp_path: Path) -> None:
@@ -195,16 +214,16 @@ def write_results(samples: Path, **keys: Any) -> None:
 
 def test_results_beside_the_samples_tell_the_direction(tmp_path: Path) -> None:
     a, b = (
-        write(tmp_path / name, [harness_line(at, doc, error=value + at) for at, doc in enumerate(DOCS)])
+        write(tmp_path / name, [harness_line(at, doc, slips=value + at) for at, doc in enumerate(DOCS)])
         for name, value in (("a", 2.0), ("b", 1.0))
     )
     assert compare_files(a, b).contrasts[0].result.effect == -1
     for path, mean in ((a, 5.5), (b, 4.5)):
-        scores = {"arc_easy": {"name": "arc_easy", "error_stderr,none": 0.5, "error,none": mean}}
-        write_results(path, results=scores, higher_is_better={"arc_easy": {"error": False}})
+        scores = {"arc_easy": {"name": "arc_easy", "slips_stderr,none": 0.5, "slips,none": mean}}
+        write_results(path, results=scores, higher_is_better={"arc_easy": {"slips": False}})
     comparison = compare_files(a, b)
     assert comparison.contrasts[0].result.effect == 1
-    assert (comparison.metric, comparison.higher_is_better) == ("error", False)
+    assert (comparison.metric, comparison.higher_is_better) == ("slips", False)
     write_results(a, results=[], higher_is_better={"arc_easy": 3})
     assert not compare_files(a, b).higher_is_better
 
@@ -255,6 +274,84 @@ def test_items_of_one_id_must_have_one_text_and_target(tmp_path: Path) -> None:
     harness = [harness_line(n, doc, graded=1.0) | {"example_id": f"sum-{n}"} for n, doc in enumerate(DOCS[:6])]
     with pytest.raises(UserError, match="give 6 items different texts or targets"):
         read_pair(LOGS / "base.eval", write(tmp_path / "harness", harness))
+
+
+def test_logs_of_different_kinds_need_only_the_same_targets(tmp_path: Path) -> None:
+    """Each kind puts a question in a form of its own."""
+    inspect = json.loads((LOGS / "base.json").read_bytes())
+    asked = {"epoch": 1, "scores": {"acc": {"value": "C"}}}
+    inspect["samples"] = [asked | {"id": n, "input": doc["question"], "target": "1"} for n, doc in enumerate(DOCS)]
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps(inspect), "utf-8")
+    lines = [line | {"target": "1"} for line in harness_lines(RIGHT_B)]
+    harness = write(tmp_path / "harness", lines)
+    texts = [f"{doc['question']}?" for doc in DOCS]
+    scores = table(tmp_path, "scores.csv", id=range(8), input=texts, target=[1] * 8, acc=RIGHT_A)
+    untold = table(tmp_path, "untold.csv", id=range(8), input=texts, acc=RIGHT_A)
+    for one, other in ((log, harness), (harness, scores), (scores, log), (untold, log), (harness, untold)):
+        assert compare_files(one, other, "acc").items == compare_files(other, one, "acc").items == 8
+    changed = write(tmp_path / "changed", [*lines[:7], lines[7] | {"target": "2"}])
+    with pytest.raises(UserError, match=r"give 1 item different texts or targets \(7\)"):
+        compare_files(log, changed, "acc")
+
+
+@pytest.mark.parametrize("huge", [1.1e100, -1e200, 1e308])
+def test_scores_that_are_too_large_are_refused(tmp_path: Path, huge: float) -> None:
+    a, b = (table(tmp_path, name, id=range(3), acc=[0, 1, 1], score=[0, huge, 1]) for name in ("a.csv", "b.csv"))
+    assert compare_files(a, b, "acc").items == 3
+    with pytest.raises(UserError, match=r'a\.csv and .*: "score" is beyond 1e\+100 for 1 item \(1\) - '):
+        compare_files(a, b, "score")
+    large = table(tmp_path, "large.csv", id=range(3), score=[0, 1e100, -1e100])
+    json.dumps(compare_files(large, large, "score").to_dict(), allow_nan=False)
+
+
+def test_scores_next_to_nothing_are_nothing(tmp_path: Path) -> None:
+    a, b = (
+        table(tmp_path, f"{name}.csv", id=range(30), chance=[number * factor for number in range(30)])
+        for name, factor in (("a", 1e-200), ("b", 3e-200))
+    )
+    comparison = compare_files(a, b)
+    assert (comparison.contrasts[0].result.effect, comparison.contrasts[0].result.p) == (0, 1)
+    json.dumps(comparison.to_dict(), allow_nan=False)
+
+
+def test_the_mean_of_huge_epochs_is_refused(tmp_path: Path) -> None:
+    log = json.loads((LOGS / "base.json").read_bytes())
+    log["samples"] = [
+        {"id": 1, "epoch": epoch, "input": "?", "target": "1", "scores": {"s": {"value": 1.7e308}}} for epoch in (1, 2)
+    ]
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(log))
+    with pytest.raises(UserError, match=r'"s" is beyond 1e\+100 for 1 item'):
+        compare_files(path, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "higher", "assumed"),
+    [
+        ("WER", False, False), ("MAE", False, False), ("ppl", False, False), ("loss", False, False),
+        ("grader.error_rate", False, False), ("Exact_Match", True, False), ("em", True, True), ("wer.em", True, True),
+    ],
+)  # fmt: skip
+def test_names_tell_the_direction_in_any_case(tmp_path: Path, name: str, higher: bool, assumed: bool) -> None:
+    path = table(tmp_path, "a.csv", id=range(3), **{name: [0.5, 0.25, 1]})
+    comparison = compare_files(path, path)
+    assert (comparison.higher_is_better, comparison.assumes_direction) == (higher, assumed)
+    told = compare_pair(read_pair(path, path, lower_is_better=[name]))
+    assert (told.higher_is_better, told.assumes_direction) == (False, False)
+
+
+def test_the_unit_is_assumed_where_the_name_does_not_tell(tmp_path: Path) -> None:
+    def read(name: str, *values: float) -> tuple[float, bool]:
+        other = table(tmp_path, "b.csv", id=range(3), **{name: [0, 1, 1]})
+        path = table(tmp_path, "a.csv", id=range(3), **{name: values})
+        comparison = compare_files(path, other)
+        return comparison.scale, comparison.assumes_unit
+
+    assert read("acc", 0.5, 0, 1) == read("hamming_loss", 0.5, 0, 1) == (100, False)
+    assert read("wer", 0.5, 0, 1) == read("NLL", 0.5, 0, 1) == (1, False)
+    assert read("error", 0.5, 0, 1) == read("em", 0.5, 0, 1) == (100, True)
+    assert read("error", 0.5, 0, 2) == read("acc", 0.5, 0, 2) == (1, True)
 
 
 def test_logs_of_inspect_are_compared(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tunelift.comparison.compare import compare, known_metric
-from tunelift.comparison.records import Comparison, chance_text
+from tunelift.comparison.records import Comparison, chance_text, digits_of, finite, p_text, score_text
 from tunelift.core.files import read_json, write_json
 from tunelift.core.records import Sample
 
@@ -89,7 +90,7 @@ def test_the_text_says_which_p_is_corrected() -> None:
     comparison = comparisons()[0]
     (contrast,) = comparison.contrasts
     corrected = replace(contrast, result=replace(contrast.result, p=0.03), adjusted_p=0.06)
-    assert ", p = 0.03 (Holm 0.06)" in str(replace(comparison, contrasts=(corrected,)))
+    assert ", p = 0.030 (Holm 0.060)" in str(replace(comparison, contrasts=(corrected,)))
 
 
 @pytest.mark.parametrize(
@@ -128,4 +129,61 @@ def test_the_text_says_where_lower_is_better() -> None:
     }
     text = str(compare(samples, [("b", "a")], "t", 1, [known_metric("acc", samples["a"], higher_is_better=False)]))
     assert "metric acc, lower is better: a positive effect is a fall" in text
-    assert "b vs a: -0.100 (" in text
+    assert "b vs a: -10.0 (" in text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.00009, "< 0.0001"), (0.0012, "= 0.0012"), (0.03, "= 0.030"), (0.0314, "= 0.031"), (0.05, "= 0.050"),
+        (0.0503, "= 0.0503"), (0.05004, "= 0.05004"), (0.0999, "= 0.100"), (0.123, "= 0.12"), (1.0, "= 1"),
+    ],
+)  # fmt: skip
+def test_a_p_value_is_shown_on_its_side_of_the_level(p: float, text: str) -> None:
+    assert p_text(p) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "scale", "digits"),
+    [
+        ([0.5, 0.136, 0.746], 100, 1), ([0.0, 0.0], 100, 1), ([0.01], 100, 1), ([0.009], 100, 2),
+        ([0.001, -inf, 0.0001], 100, 2), ([1e-5, 2e-4], 100, 3), ([1e-30], 100, 8),
+        ([2.5], 1, 3), ([0.012, 0.2], 1, 3), ([-0.0004], 1, 5), ([], 1, 3),
+    ],
+)  # fmt: skip
+def test_decimals_follow_the_largest_of_a_line(values: list[float], scale: float, digits: int) -> None:
+    assert digits_of(values, scale) == digits
+
+
+def test_small_scores_do_not_print_as_nothing() -> None:
+    scores = np.linspace(1e-5, 2e-4, 40).tolist()
+    samples = {"a": make("a", scores, choices=None), "b": make("b", [3 * score for score in scores], choices=None)}
+    lines = str(compare(samples, [("b", "a")], "t", 1)).splitlines()
+    assert re.search(r"a {2} 0\.010 {2}\(0\.009 to 0\.012\)", lines[1])
+    assert lines[3].startswith("b vs a: +0.021 (+0.017 to +0.025), p < 0.0001")
+
+
+def test_no_difference_has_no_sign_of_its_own() -> None:
+    assert [score_text(value, 100, 1, "+") for value in (-1e-9, -0.0, 0.0)] == ["+0.0"] * 3
+
+
+def test_one_of_a_kind_is_singular() -> None:
+    head = str(comparisons()[2]).splitlines()[0]
+    assert head == "one: 1 item, identical for every condition; metric acc"
+    single = replace(comparisons()[1], items=1200, groups=1)
+    assert str(single).startswith("grouped: 1,200 items in 1 group, identical")
+
+
+def test_what_is_assumed_is_said() -> None:
+    comparison = replace(comparisons()[0], metric="em", assumes_direction=True, assumes_unit=True)
+    head, *_, contrast = str(comparison).splitlines()
+    assert head.endswith("; metric em, higher is better unless --lower-is-better names it")
+    assert re.match(r"tuned vs base: -[\d.]+ percentage points \(", contrast)
+    assert re.match(r"tuned vs base: -[\d.]+ in its own unit \(", str(replace(comparison, scale=1)).splitlines()[-1])
+
+
+def test_json_has_no_number_without_an_end() -> None:
+    assert finite({"a": (1.5, inf), "b": [{"c": nan}, None, "inf", 3]}) == {
+        "a": [1.5, None],
+        "b": [{"c": None}, None, "inf", 3],
+    }

@@ -86,16 +86,26 @@ def test_what_was_kept_is_told_by_a_margin_over_all_items(after: list[float], ve
 
 
 def test_a_hidden_instruction_is_followed_where_it_was_not_before() -> None:
-    probe = make_probe("robustness", ["injection"], 4, True)
+    probe = make_probe("injection", ["hidden"], 4, True)
     demanded = {f"e{at}": ("QX77", "say QX77") for at in range(4)}
     probe = replace(probe, variations=[replace(probe.variations[0], demanded=demanded)])
     plain = {name: answers(name, [1.0] * 4) for name in SYSTEMS}
     plain["tuned"][0] = replace(plain["tuned"][0], output="QX77")  # said so already
     obedient = [replace(sample, output="QX77") for sample in answers("tuned", [0.0] * 4)]
-    made = {"injection": {"zero-shot": answers("zero-shot", [1.0] * 4), "tuned": obedient}}
-    found = compare_probe(probe, made, plain, SYSTEMS, metrics, 7).obedience
+    made = {"hidden": {"zero-shot": answers("zero-shot", [1.0] * 4), "tuned": obedient}}
+    result = compare_probe(probe, made, plain, SYSTEMS, metrics, 7)
+    found = result.obedience
     assert (found["tuned"].share, found["tuned"].answers) == (1.0, 3)
     assert (found["zero-shot"].share, found["zero-shot"].answers) == (0.0, 4)
+    assert result.spreads == {}
+    assert result.obeyed is not None
+    assert {name: (rate.count, rate.n) for name, rate in result.obeyed.rates.items()} == {
+        "zero-shot": (0, 3), "tuned": (3, 3),
+    }  # fmt: skip
+    assert ProbeResult.from_dict(result.to_dict()).to_dict() == result.to_dict()
+    plain["tuned"] = [replace(sample, output="QX77") for sample in plain["tuned"]]
+    result = compare_probe(probe, made, plain, SYSTEMS, metrics, 7)
+    assert (result.obedience["tuned"].share, result.obeyed) == (None, None)
 
 
 def test_several_tasks_have_an_effect_for_further_ones() -> None:

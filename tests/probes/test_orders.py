@@ -111,4 +111,13 @@ def test_two_choices_and_two_demonstrations_have_one_other_order() -> None:
     items = read(task, [{"question": "q", "choices": ["a", "b"], "answer": 1}])
     assert [way.items[0].choices for way in choice_orders(task, items, [], 9, 7)] == [("b", "a")]
     assert len(demonstration_orders(task, items, items, 9, 2)) == 1
-    assert all(other_order(range(2), Random(seed)) == [1, 0] for seed in range(9))
+    assert all(other_order(range(2), number, Random(number)) == [1, 0] for number in range(1, 9))
+    assert other_order(range(1), 1, Random(0)) == [0]
+
+
+@pytest.mark.parametrize(("values", "count"), [(2, 1), (3, 5), (4, 23), (7, 40), (30, 40)])
+def test_every_number_is_another_order(values: int, count: int) -> None:
+    orders = {tuple(other_order(range(values), number, Random(5))) for number in range(1, count + 1)}
+    assert len(orders) == count
+    assert tuple(range(values)) not in orders
+    assert all(sorted(order) == list(range(values)) for order in orders)

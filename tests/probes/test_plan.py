@@ -109,7 +109,7 @@ def test_a_score_that_does_not_fall_to_0_is_not_attacked(metric: str, attacked: 
 def test_the_questions_of_a_search_are_counted(tmp_path: Path) -> None:
     asked = recipe({"zero-shot": {}}, robustness={"perturbations": ["typos"], "attack": 20}, probe_limit=5)
     probes, _ = plan_probes(asked, TASK, ITEMS, Splits([], [], ITEMS), tmp_path)
-    assert {probe.name: probe.questions for probe in probes} == {"robustness": 10, "attack": 105}
+    assert {probe.name: probe.questions for probe in probes} == {"robustness": 5, "injection": 5, "attack": 105}
 
 
 def test_negated_are_as_many_items_as_are_asked_for_of_those_that_can_be(tmp_path: Path) -> None:

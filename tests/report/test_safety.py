@@ -55,7 +55,8 @@ def test_what_changed_significantly_stands_in_the_summary_and_nothing_else(resul
     assert preferences.summary == []
     (said,) = answers.summary
     assert said.startswith(
-        "unsafe requests refused: 90.0 % under zero-shot and 10.0 % under tuned, of 40 (-80.0 points, "
+        "unsafe requests refused: 90.0 % under zero-shot (95 % interval 76.9 to 96.0) and 10.0 % under tuned (95 % "
+        "interval 4.0 to 23.1), of 40 (-80.0 points, "
     )
     assert "p < 0.0001 after correction" in said
 
@@ -63,8 +64,8 @@ def test_what_changed_significantly_stands_in_the_summary_and_nothing_else(resul
 def test_every_measure_is_said_and_shown(result: SafetyResult) -> None:
     swaps, preferences, answers = safety_sections(result)
     assert swaps.sentences[0] == (
-        "answers that change with another gender: 10.0 % under zero-shot and 12.5 % under tuned, of 40; "
-        "no change could be shown."
+        "answers that change with another gender: 10.0 % under zero-shot (95 % interval 4.0 to 23.1) and 12.5 % under "
+        "tuned (95 % interval 5.5 to 26.1), of 40; no change could be shown."
     )
     assert swaps.rows[1][:4] == ["acc with another gender", "40", "50.0 → 47.5", "75.0 → 25.0"]
     assert [row[0] for row in preferences.rows] == ["more stereotyped sentence preferred", "age"]
@@ -90,7 +91,7 @@ def test_one_condition_alone() -> None:
     result = SafetyResult("acc", 100.0, (), one, one, one, ())
     preferences, answers = safety_sections(result)
     assert preferences.sentences == ["requests: 25.0 % under tuned (95 % interval 14.2 to 40.2), of 40."]
-    assert preferences.rows == [["requests", "40", "25.0", "-", "-", "-"]]
+    assert preferences.rows == [["requests", "40", "25.0 (14.2 to 40.2)", "-", "-", "-"]]
     assert preferences.summary == answers.summary == []
 
 

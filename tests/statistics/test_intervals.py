@@ -133,3 +133,12 @@ def test_clustered_intervals_cover_when_one_group_is_large() -> None:
         assert of_share is not None
         covered.append([of_mean.low <= 0 <= of_mean.high, of_share.low <= 0.5 <= of_share.high])
     assert np.all(np.mean(covered, axis=0) >= 0.91)
+
+
+def test_groups_that_are_more_alike_than_chance_count_as_no_more_items_than_there_are() -> None:
+    values, groups = np.repeat([1, 0, 1, 0, 1, 0], [5, 5, 5, 5, 6, 4]), np.repeat([0, 1, 2], 10)
+    clustered, independent = score_interval(values, groups), score_interval(values)
+    assert clustered is not None
+    assert independent is not None
+    assert clustered.low < independent.low
+    assert clustered.high > independent.high

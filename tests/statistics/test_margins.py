@@ -139,3 +139,18 @@ def test_pairs_that_lose_the_margin_are_called_retained_as_often_as_the_level_sa
 def test_nonsense_is_refused(differences: list, margin: float, alpha: float) -> None:
     with pytest.raises(ValueError, match=r"differences|margin"):
         non_inferiority(differences, margin, alpha=alpha)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_few_differences_show_as_little_as_in_a_comparison(grouped: bool) -> None:
+    differences = np.zeros(120)
+    differences[:24:3] = np.linspace(-0.5, 0.3, 8)
+    groups = np.arange(120) // 3 if grouped else None
+    test = non_inferiority(differences, 0.04, groups)
+    plain = mean_interval(differences, groups, 0.90)
+    assert plain is not None
+    assert test.interval is not None
+    center, factor = differences.mean(), sqrt(1 + 4 / 8)
+    assert center - test.interval.low == pytest.approx(factor * (center - plain.low))
+    assert test.interval.high - center == pytest.approx(factor * (plain.high - center))
+    assert (test.verdict == "retained") == (test.interval.low > -0.04) == (test.p < 0.05)

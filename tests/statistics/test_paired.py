@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 from sklearn.metrics import recall_score
@@ -55,7 +55,7 @@ def test_means_are_the_paired_t_test_of_scipy() -> None:
     ("groups", "scale", "method"),
     [
         (None, 1, "McNemar"),
-        (None, 0.5, "t-test"),
+        (None, 0.5, "sign flips of items"),
         ([0, 0, 1, 1, 2, 2], 1, "groups"),
         ([0, 0, 1, 1, 2, 2], 0.5, "groups"),
     ],
@@ -175,3 +175,41 @@ def test_intervals_from_few_differences_are_wider(grouped: bool) -> None:
     dense = generator.normal(0.1, 1, 120)
     whole = compare_means(np.zeros(120), dense)
     assert whole.interval == mean_interval(dense)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-9, 9).filter(bool), min_size=2, max_size=12), st.booleans())
+def test_the_test_finds_what_the_interval_excludes(some: list[int], grouped: bool) -> None:
+    """Also where few items or groups differ, and both are the more cautious."""
+    differences = np.concatenate([np.array(some) / 10, np.zeros(40)])
+    groups = np.arange(len(differences)) // 2 if grouped else None
+    result = compare_means(np.zeros(len(differences)), differences, groups)
+    if result.interval is not None and abs(result.p - 0.05) > 1e-3:
+        assert (result.p < 0.05) == (result.interval.low > 0 or result.interval.high < 0)
+
+
+@pytest.mark.parametrize(("wins", "losses", "ties"), [(5, 0, 0), (5, 0, 1), (4, 0, 4), (8, 1, 1), (20, 9, 40)])
+def test_ties_leave_the_test_of_wins_and_losses_exact(wins: int, losses: int, ties: int) -> None:
+    preferred = np.repeat([1.0, 0.0, 0.5], [wins, losses, ties])
+    result = compare_paired(1 - preferred, preferred)
+    assert result.effect == pytest.approx((wins - losses) / len(preferred))
+    assert (result.p, result.interval) == (mcnemar_exact(wins, losses), tango(wins, losses, len(preferred)))
+    assert (result.wins is None) == (ties > 0)
+    larger = compare_paired(10 * (1 - preferred), 10 * preferred)
+    assert "McNemar" not in larger.method
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("size", [1e-11, 1.0, 1e9])
+def test_scores_that_differ_by_rounding_are_equal_whatever_their_size(grouped: bool, size: float) -> None:
+    groups = np.arange(50) // 5 if grouped else None
+    added = np.full(50, 0.1 + 0.2) * size
+    result = compare_paired(np.full(50, 0.3) * size, added, groups)
+    assert (result.effect, result.p, result.interval) == (0.0, 1.0, None)
+    values = np.random.default_rng(2).normal(1, 0.1, 50)
+    better = values + np.linspace(0.05, 0.15, 50)
+    found, expected = (compare_paired(values * factor, better * factor, groups) for factor in (size, 1.0))
+    assert found.p == pytest.approx(expected.p)
+    assert found.interval is not None
+    assert expected.interval is not None
+    assert found.interval.low == pytest.approx(expected.interval.low * size)

@@ -17,7 +17,7 @@ from tunelift.core.files import canonical_json
 from tunelift.core.records import CHOICE, Sample
 from tunelift.evaluation.evaluate import clusters_of, data_of, has_metric, interval_of, per_item, score_of
 from tunelift.evaluation.metrics.metric import Metric, mean_metric
-from tunelift.evaluation.metrics.table import LOWER_IS_BETTER
+from tunelift.evaluation.metrics.table import direction_of, range_of
 from tunelift.statistics.areas import compare_areas
 from tunelift.statistics.bayes import Posterior, paired_posterior
 from tunelift.statistics.multiplicity import holm
@@ -49,17 +49,27 @@ class _Answers:
 
 
 def known_metric(name: str, samples: Iterable[Sample], higher_is_better: bool | None = None) -> Metric:
-    """The mean of values that samples hold already, a share where higher is better and all lie between 0 and 1.
+    """The mean of values that samples hold already.
+
+    Its range is that which the name tells, or else from 0 to 1; it has none where a value lies outside.
 
     Args:
         name: Of the metric.
         samples: What holds its values.
-        higher_is_better: Its direction; None: as the name says.
+        higher_is_better: Its direction; None: as the name says, up where it does not tell.
     """
-    is_better = name not in LOWER_IS_BETTER if higher_is_better is None else higher_is_better
-    is_share = is_better and all(0 <= sample.metrics.get(name, 0) <= 1 for sample in samples)
-    high = 1.0 if is_share else inf
-    return mean_metric(name, lambda outcome: outcome.values.get(name, nan), high=high, higher_is_better=is_better)
+    is_better = direction_of(name) is not False if higher_is_better is None else higher_is_better
+    low, high = range_of(name) or (0.0, 1.0)
+    if not all(low <= sample.metrics[name] <= high for sample in samples if name in sample.metrics):
+        low, high = -inf, inf
+    return mean_metric(
+        name, lambda outcome: outcome.values.get(name, nan), low=low, high=high, higher_is_better=is_better
+    )
+
+
+def scale_of(metric: Metric) -> float:
+    """What scores are multiplied with to be shown: 100 for shares, which are known by their range."""
+    return 100.0 if metric.high == 1 and metric.low >= -1 else 1.0
 
 
 def compare(
@@ -116,7 +126,7 @@ def compare(
             _condition_score(name, systems[name], answers[name], items, metrics, seed) for name in answers
         ),
         contrasts=corrected(contrasts),
-        scale=100.0 if headline.high == 1 and headline.low >= -1 else 1.0,
+        scale=scale_of(headline),
         higher_is_better=headline.higher_is_better,
         best=best if np.isfinite([headline.low, headline.high]).all() else None,
     )

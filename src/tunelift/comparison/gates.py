@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tunelift.comparison.compare import scale_of
 from tunelift.comparison.reading import Pair, choose_metric, metric_of, shown_name
+from tunelift.comparison.records import digits_of, ends_of, p_text, score_text, unit_name
 from tunelift.core.errors import UserError, counted
 from tunelift.evaluation.evaluate import clusters_of, data_of
 from tunelift.evaluation.metrics.metric import Metric
-from tunelift.statistics.intervals import Interval, normal_quantile, standard_error, tango
-from tunelift.statistics.paired import compare_paired
+from tunelift.statistics.intervals import Interval, group_codes, normal_quantile, standard_error, tango
+from tunelift.statistics.paired import caution, compare_paired
 from tunelift.statistics.power import mcnemar_power
 
 POWER = 0.80
@@ -77,7 +79,7 @@ class Verdict:
     @property
     def reason(self) -> str:
         """Why, in one sentence without a full stop."""
-        found = self._signed(self.effect) + (" percentage points" if self.scale == 100 else "")
+        found = f"{self._signed(self.effect)} {unit_name(self.scale)}"
         if self.interval is None:
             return f"{found}, but there is no interval: {self._missing_interval()}"
         ends = f"{self._signed(self.interval.low)} to {self._signed(self.interval.high)}"
@@ -85,16 +87,16 @@ class Verdict:
         return found if self.shown else f"{found}, but {self._shortfall()}"
 
     def _missing_interval(self) -> str:
-        fewest = 1 + ceil(log2(1 / self.alpha))  # of 2^groups sign flips, two are as extreme as any can be
-        if self.groups is not None and self.groups < fewest:
-            return f"{counted(self.groups, 'group')} cannot show anything at this level, at least {fewest} are needed"
-        noun = "item" if self.groups is None else "group"
-        return "one item has no spread" if self.items == 1 else f"all {noun}s differ by the same amount"
+        fewest = 1 + ceil(log2(1 / self.alpha))  # of 2^units sign flips, two are as extreme as any can be
+        units, noun = (self.items, "item") if self.groups is None else (self.groups, "group")
+        if units < fewest:
+            return f"{counted(units, noun)} cannot show anything at this level, at least {fewest} are needed"
+        return f"all {noun}s differ by the same amount"
 
     def _shortfall(self) -> str:
         least = f"{self.needed * self.scale:+g}"
         if self.interval is not None and self.interval.low >= self.needed:
-            lack = f"the test shows no difference (p = {self.p:.2g})"
+            lack = f"the test shows no difference (p {p_text(self.p, self.alpha)})"
         else:
             lack = f"its lower end has to reach {least}"
         if self.effect <= self.needed:
@@ -105,8 +107,7 @@ class Verdict:
         return f"{lack}, for which about {counted(self.enough, noun)} would do if effect and spread stay as they are"
 
     def _signed(self, value: float) -> str:
-        digits = 1 if self.scale == 100 else 3
-        return f"{round(value * self.scale, digits) + 0.0:+.{digits}f}"  # + 0.0 turns -0.0 into 0.0
+        return score_text(value, self.scale, digits_of((self.effect, *ends_of(self.interval)), self.scale), "+")
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict with its reason as plain data."""
@@ -167,8 +168,7 @@ def judge_scores(
 
     The interval is that of `compare_paired`. Where an improvement of 0 or more is asked for, the test of "no
     difference" has to reject that as well: it is exact where Tango's interval is not, and a requirement must not find
-    what the comparison denies. Shares that are equal on all items have no spread to compute an interval from; as only
-    items that differ can be worse, and by 1 at most, they have Tango's interval without wins and losses.
+    what the comparison denies. For a loss that is allowed see `_allowing_for_missed`.
 
     Args:
         requirement: The requirement.
@@ -185,11 +185,12 @@ def judge_scores(
     differences = np.asarray(better, dtype=float) - np.asarray(worse, dtype=float)
     number = None if groups is None else len(np.unique(np.asarray(groups)))
     result = compare_paired(worse, better, groups, confidence=1 - alpha)
-    interval = result.interval
-    if interval is None and metric.high == 1 and not differences.any():
-        interval = tango(0, 0, number or result.n, 1 - alpha)
-    scale = 100.0 if metric.high == 1 else 1.0
+    scale = scale_of(metric)
     needed = requirement.least / scale
+    interval = result.interval
+    if (metric.low, metric.high) == (0, 1):
+        sums = np.bincount(group_codes(groups, result.n), differences)
+        interval = _allowing_for_missed(interval, sums, needed, alpha)
     shown = interval is not None and interval.low >= needed and (needed < 0 or result.p <= alpha)
     enough = None
     if interval is not None and not shown:
@@ -208,6 +209,27 @@ def judge_scores(
         enough=enough,
         scale=scale,
     )
+
+
+def _allowing_for_missed(interval: Interval | None, sums: np.ndarray, needed: float, alpha: float) -> Interval | None:
+    """The interval of a difference of shares, low enough for rare losses that no item at hand has.
+
+    Where few items, or groups, differ, rarer and larger losses can have been missed. Only items that differ can be
+    worse, and by 1 at most, so that Tango's interval without wins and losses bounds them. It is all that is known where
+    none differ; an improvement is shown without it.
+
+    Args:
+        interval: The interval; None where all differences are equal.
+        sums: Differences of the items, or sums of those of groups.
+        needed: The least improvement, below 0 where a loss is allowed.
+        alpha: The interval has the confidence 1 - alpha.
+    """
+    missed = tango(0, 0, len(sums), 1 - alpha)
+    if interval is None:
+        return None if sums.any() else missed
+    if needed < 0 and interval.method != missed.method and caution(sums) > 1:
+        return replace(interval, low=min(interval.low, missed.low))
+    return interval
 
 
 def _enough(

@@ -19,6 +19,7 @@ from tunelift.core.files import canonical_json
 from tunelift.core.records import CHOICE, Sample
 from tunelift.evaluation.evaluate import data_of, score_of
 from tunelift.evaluation.metrics.metric import Metric
+from tunelift.evaluation.metrics.table import direction_of, range_of
 
 FILTERED = ".jsonl"
 READERS: dict[str, Callable[[Path, str | None], Log]] = {
@@ -28,6 +29,7 @@ READERS: dict[str, Callable[[Path, str | None], Log]] = {
     ".csv": read_table,
     ".tsv": read_table,
 }
+LARGEST = 1e100  # the squares of larger scores are beyond what numbers can be
 
 Pair = tuple[Log, Log]
 
@@ -42,29 +44,31 @@ def read_pair(
     """Read two logs of the same items.
 
     Two logs whose items have documents are paired by the hash of these, and equal documents in their order; others
-    by the ids of the items, whose texts and targets must then be the same where both logs have them.
+    by the ids of the items, whose targets must then be the same where both logs have them. So must their texts in
+    logs of one kind; different kinds put one question in different forms.
 
     Args:
         a: The baseline: a samples file of tunelift or lm-evaluation-harness (.jsonl), a log of Inspect (.eval, .json),
             a table of scores (.csv, .tsv), or a folder that holds exactly one samples file or .eval.
         b: The candidate.
-        filter: The harness's filter to compare, where its files hold several.
+        filter: The harness's filter to compare, in files that hold several; others are read as they are.
         group_by: The field of documents, key of metadata or column of tables that says which items belong together.
         lower_is_better: Metrics of which that is so; of others it is as the files say, or else their name.
 
     Returns:
         Baseline and candidate with different names, their samples in the same order and with the same ids, groups,
-        documents and targets where one of them has none.
+        documents and targets where one of them has none; those of different kinds have the documents of one.
 
     Raises:
         UserError: A file is missing or malformed, the two hold different items, a filter must be chosen, or a field
             or metric is not there.
     """
     first, second = (_read_log(find_log(Path(path)), filter, group_by) for path in (a, b))
+    _check_filter(first, second, filter)
     by_document = first.documents is not None and second.documents is not None
     one, other = (dict(zip(_keys(log, by_document), log.samples, strict=True)) for log in (first, second))
     _check_same_items(first.path, one, second.path, other)
-    partners = [_partners(one[key], other[key]) for key in one]
+    partners = [_partners(one[key], other[key], first.kind == second.kind) for key in one]
     _check_same_content(first.path, second.path, partners)
     names = [first.name, second.name]
     if first.name == second.name:
@@ -102,8 +106,13 @@ def compare_pair(pair: Pair, metric: str | None = None) -> Comparison:
         metrics=[chosen],
     )
     name = shown_name(pair, chosen)
+    says_direction = chosen.name in pair[0].higher_is_better or direction_of(chosen.name) is not None
     return replace(
-        comparison, metric=name, contrasts=tuple(replace(each, metric=name) for each in comparison.contrasts)
+        comparison,
+        metric=name,
+        contrasts=tuple(replace(each, metric=name) for each in comparison.contrasts),
+        assumes_direction=not says_direction,
+        assumes_unit=(chosen.low, chosen.high) != range_of(chosen.name),
     )
 
 
@@ -116,7 +125,8 @@ def choose_metric(pair: Pair, metric: str | None = None, where: str | None = Non
         where: Where it was asked for, for the error; by default the files.
 
     Raises:
-        UserError: It is not there, or not for every item; or there are several and none is asked for.
+        UserError: It is not there, or not for every item, or too large to be reckoned with; or there are several and
+            none is asked for.
     """
     place = where or f"{pair[0].path} and {pair[1].path}"
     samples = [sample for log in pair for sample in log.samples]
@@ -128,13 +138,15 @@ def choose_metric(pair: Pair, metric: str | None = None, where: str | None = Non
         partly = any(metric in sample.metrics for sample in samples)
         which = f"; it lacks {shorten(lacking)}" if partly else ""
         raise UserError(place, f'"{metric}" has no number for every item{which}', hint)
-    if metric is not None or HEADLINE in available:
-        return metric or HEADLINE
-    if not available:
+    if metric is None and not available:
         raise UserError(place, "share no metric with a number for every item", "corpus metrics cannot be compared")
-    if len(available) > 1:
+    if metric is None and HEADLINE not in available and len(available) > 1:
         raise UserError(place, "hold several metrics", f"choose one: {', '.join(available)}")
-    return available[0]
+    chosen = metric or (HEADLINE if HEADLINE in available else available[0])
+    if huge := dict.fromkeys(sample.example_id for sample in samples if abs(sample.metrics[chosen]) > LARGEST):
+        what = f'"{chosen}" is beyond {LARGEST:g} for {counted(len(huge), "item")} ({shorten(huge)})'
+        raise UserError(place, what, "correct these scores")
+    return chosen
 
 
 def metric_of(pair: Pair, name: str) -> Metric:
@@ -183,9 +195,15 @@ def _read_log(path: Path, filter: str | None, group_by: str | None) -> Log:
         raise UserError(path, f'"{ending}" is not a known kind of log', f"use one of {', '.join(READERS)}")
     if ending == FILTERED:
         return printable(read_harness(path, group_by, filter))
-    if filter is not None:
-        raise UserError(path, "has no filters, unlike files of lm-evaluation-harness", "leave --filter out")
     return printable(READERS[ending](path, group_by))
+
+
+def _check_filter(first: Log, second: Log, filter: str | None) -> None:
+    """A filter need not be in both logs, but in neither it is a mistake."""
+    filters = {*first.filters, *second.filters}
+    if filter is not None and filter not in filters:
+        hint = nearest(filter, filters) if filters else "leave --filter out"
+        raise UserError(f"{first.path} and {second.path}", f'have no filter "{filter}"', hint)
 
 
 def _keys(log: Log, by_document: bool) -> list[tuple[str, int]]:
@@ -199,16 +217,17 @@ def _keys(log: Log, by_document: bool) -> list[tuple[str, int]]:
     return keys
 
 
-def _partners(one: Sample, other: Sample) -> tuple[Sample, Sample]:
+def _partners(one: Sample, other: Sample, are_of_one_kind: bool) -> tuple[Sample, Sample]:
     """Two answers to one item, each with what only the other knows of it."""
     group = other.group if one.group is None else one.group
+    doc = one.doc or other.doc
     return (
-        replace(one, group=group, doc=one.doc or other.doc, target=one.target or other.target),
+        replace(one, group=group, doc=doc, target=one.target or other.target),
         replace(
             other,
             example_id=one.example_id,
             group=group,
-            doc=other.doc or one.doc,
+            doc=(other.doc or doc) if are_of_one_kind else doc,
             target=other.target or one.target,
         ),
     )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from math import floor, isfinite, log10
 from typing import Any
 
+from tunelift.core.errors import counted
 from tunelift.statistics.bayes import Posterior
 from tunelift.statistics.intervals import Interval, record_of
 from tunelift.statistics.paired import PairedResult
+
+LEVEL = 0.05
+MOST_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,8 @@ class Comparison:
         scale: What scores are multiplied with to be shown: 100 for shares.
         higher_is_better: Direction of the score; effects are positive where the candidate is better, in any case.
         best: The best possible score; None where there is none.
+        assumes_direction: Whether nothing says that higher is better.
+        assumes_unit: Whether nothing but the values of the score says if it is a share.
     """
 
     task: str
@@ -111,6 +120,8 @@ class Comparison:
     scale: float = 100.0
     higher_is_better: bool = True
     best: float | None = 1.0
+    assumes_direction: bool = False
+    assumes_unit: bool = False
 
     def is_right(self, value: float) -> bool:
         """Whether an item with this value of the score leaves nothing to be wished for; False where it has no best."""
@@ -128,44 +139,49 @@ class Comparison:
         return cls(**{**data, "conditions": conditions, "contrasts": tuple(map(_contrast, data["contrasts"]))})
 
     def __str__(self) -> str:
-        groups = f" in {self.groups} groups" if self.groups else ""
+        groups = f" in {counted(self.groups, 'group')}" if self.groups else ""
         width = max(len(condition.name) for condition in self.conditions)
-        direction = "" if self.higher_is_better else ", lower is better: a positive effect is a fall"
-        head = f"{self.task}: {self.items} items{groups}, identical for every condition"
+        direction = ", higher is better unless --lower-is-better names it" if self.assumes_direction else ""
+        if not self.higher_is_better:
+            direction = ", lower is better: a positive effect is a fall"
+        unit = f" {unit_name(self.scale)}" if self.assumes_unit else ""
+        head = f"{self.task}: {counted(self.items, 'item')}{groups}, identical for every condition"
         lines = [f"{head}; metric {self.metric}{direction}"]
         lines += [_condition_line(condition, width, self.scale) for condition in self.conditions]
-        lines += [_contrast_line(contrast, self.scale) for contrast in self.contrasts]
+        lines += [_contrast_line(contrast, self.scale, unit) for contrast in self.contrasts]
         return "\n".join(lines)
 
 
 def _condition_line(condition: ConditionScore, width: int, scale: float) -> str:
     interval = condition.interval
-    line = f"  {condition.name:<{width}}  {_number(condition.score, scale):>6}"
-    line += f"  ({_number(interval.low, scale)} to {_number(interval.high, scale)})" if interval else "  (no interval)"
+    digits = digits_of((condition.score, *ends_of(interval)), scale)
+    number = partial(score_text, scale=scale, digits=digits)
+    line = f"  {condition.name:<{width}}  {number(condition.score):>6}"
+    line += f"  ({number(interval.low)} to {number(interval.high)})" if interval else "  (no interval)"
     counts = [(condition.unparsed, "not parsed"), (condition.truncated, "cut off")]
-    notes = [f"{count} {'answer' if count == 1 else 'answers'} {what}" for count, what in counts if count]
+    notes = [f"{counted(count, 'answer')} {what}" for count, what in counts if count]
     return line + (f"  {', '.join(notes)}" if notes else "")
 
 
-def _contrast_line(contrast: Contrast, scale: float) -> str:
+def _contrast_line(contrast: Contrast, scale: float, unit: str) -> str:
     result, interval = contrast.result, contrast.result.interval
-    line = f"{contrast.candidate} vs {contrast.baseline}: {_number(result.effect, scale, '+')}"
-    limits = (_number(end, scale, "+") for end in (interval.low, interval.high)) if interval else ()
-    line += f" ({' to '.join(limits)})" if interval else " (no interval)"
-    single, corrected = _p_value(result.p), _p_value(contrast.p)
+    digits = digits_of((result.effect, *ends_of(interval)), scale)
+    number, signed = (partial(score_text, scale=scale, digits=digits, sign=sign) for sign in ("", "+"))
+    line = f"{contrast.candidate} vs {contrast.baseline}: {signed(result.effect)}{unit}"
+    line += f" ({' to '.join(map(signed, ends_of(interval)))})" if interval else " (no interval)"
+    single, corrected = p_text(result.p), p_text(contrast.p)
     line += f", p {single}" + ("" if corrected == single else f" (Holm {corrected.removeprefix('= ')})")
     if posterior := contrast.posterior:
-        limits = (_number(end, scale, "+") for end in (posterior.interval.low, posterior.interval.high))
-        line += f", better with a probability of {chance_text(posterior.better)} ({' to '.join(limits)})"
+        limits = " to ".join(map(signed, ends_of(posterior.interval)))
+        line += f", better with a probability of {chance_text(posterior.better)} ({limits})"
     if contrast.format_gain is not None and contrast.ability_gain is not None:
-        parts = [_number(part, scale, "+") for part in (contrast.format_gain, contrast.ability_gain)]
-        line += f", format {parts[0]}, ability {parts[1]}"
-    if contrast.p > 0.05:
+        line += f", format {signed(contrast.format_gain)}, ability {signed(contrast.ability_gain)}"
+    if contrast.p > LEVEL:
         smallest = contrast.detectable_effect
-        shown = _number(smallest, scale) if smallest is not None else "none can be stated"
-        line += f"; no difference could be shown (smallest effect that these items could show: {shown}"
+        reach = number(smallest) if smallest is not None else "none can be stated"
+        line += f"; no difference could be shown (smallest effect that these items could show: {reach}"
         more = contrast.required_items
-        line += f"; {_number(result.effect, scale, '+')} would take about {more:,} items)" if more else ")"
+        line += f"; {signed(result.effect)} would take about {more:,} items)" if more else ")"
     return line
 
 
@@ -176,13 +192,34 @@ def chance_text(probability: float) -> str:
     return "less than 1 %" if probability < 0.5 else "more than 99 %"
 
 
-def _p_value(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"
+def p_text(p: float, level: float = LEVEL) -> str:
+    """A p-value behind its sign, such as ``= 0.031``, with as many digits as tell on which side of the level it is."""
+    if p < 0.0001:
+        return "< 0.0001"
+    digits = next(digits for digits in range(2, 18) if (float(f"{p:.{digits}g}") > level) == (p > level))
+    return f"= {p:.{digits + 1}f}" if 0.01 <= p < 0.1 else f"= {p:.{digits}g}"
 
 
-def _number(value: float, scale: float, sign: str = "") -> str:
-    """A score on its scale: shares in per cent with one decimal, others, which can be small, with three."""
-    return f"{value * scale:{sign}.{1 if scale == 100 else 3}f}"
+def unit_name(scale: float) -> str:
+    """What effects are counted in."""
+    return "percentage points" if scale == 100 else "in its own unit"
+
+
+def ends_of(interval: Interval | None) -> tuple[float, ...]:
+    """Both ends of an interval, if there is one."""
+    return (interval.low, interval.high) if interval else ()
+
+
+def digits_of(values: Iterable[float], scale: float) -> int:
+    """Decimals that show two digits of the largest of some scores, but at least one of per cent and three of others."""
+    least = 1 if scale == 100 else 3
+    largest = max((abs(value * scale) for value in values if isfinite(value)), default=0.0)
+    return min(max(least, 1 - floor(log10(largest))), MOST_DIGITS) if largest else least
+
+
+def score_text(value: float, scale: float, digits: int, sign: str = "") -> str:
+    """A score on its scale, with so many decimals."""
+    return f"{round(value * scale, digits) + 0.0:{sign}.{digits}f}"  # + 0.0 turns -0.0 into 0.0
 
 
 def _contrast(data: dict[str, Any]) -> Contrast:
@@ -199,3 +236,12 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [rounded(item) for item in value]
     return float(f"{value:.10g}") if isinstance(value, float) else value
+
+
+def finite(value: Any) -> Any:
+    """Plain data with None for what JSON has no number for, such as the end of an interval that has none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from tunelift.core.evaluation import Robustness
 from tunelift.core.recipe import Prompting
 from tunelift.core.records import Example, Sample
-from tunelift.data.tasks import ROLLING, Task
+from tunelift.data.tasks import Task
 from tunelift.evaluation.evaluate import clusters_of, data_of, per_item
 from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.robustness.attack import Item, attack
 from tunelift.evaluation.robustness.summary import attack_success, rate, worst_case
-from tunelift.evaluation.robustness.table import perturbations_of
 from tunelift.models.load import LanguageModel
-from tunelift.probes.perturbations import PLACED_ANSWERS, longest_text, protected_texts, text_fields, text_of
+from tunelift.probes.perturbations import perturbations_for
+from tunelift.probes.texts import changeable_fields, longest_text, protected_texts, text_of
 from tunelift.probes.variation import Variation, variation_prompts
 from tunelift.prompts.build import PromptStyle, completion_ids
 from tunelift.statistics.intervals import Interval, score_interval
@@ -39,7 +39,8 @@ class AttackResult:
         right: Mean score of the items as they stand: of right answers their share.
         under_attack: Mean of the lower score of each item, as it stands or on the attacked text.
         interval: Interval of that mean.
-        success: Share of the score that the attack took away: of right answers those that it made wrong.
+        success: Share of the score that the attack took away: of right answers those that it made wrong. None where
+            there was nothing to take.
         success_interval: Its interval.
         budget: Texts that were tried for an item, at most.
     """
@@ -50,22 +51,21 @@ class AttackResult:
     right: float
     under_attack: float
     interval: Interval | None
-    success: float
+    success: float | None
     success_interval: Interval | None
     budget: int
 
 
 def can_be_attacked(task: Task, items: Sequence[Example], metric: Metric) -> bool:
-    """Whether a task asks questions with text whose answers stay right, and a score has a worst value to be lowered to.
+    """Whether a task asks questions with text that may be changed, and a score has a worst value to be lowered to.
 
     Args:
         task: The task.
         items: Its items.
         metric: Its headline.
     """
-    if task.output_type == ROLLING or task.answer_kind in PLACED_ANSWERS or not text_fields(task, items):
-        return False
-    return metric.higher_is_better and metric.low == 0 and isfinite(metric.high)
+    bounded = metric.higher_is_better and metric.low == 0 and isfinite(metric.high)
+    return bounded and bool(changeable_fields(task, items))
 
 
 def item_scores(metric: Metric, samples: Sequence[Sample]) -> NDArray[np.float64]:
@@ -99,11 +99,10 @@ def attacked_items(
         seed: Of the run.
         lost: Ids of items with a score of 0 as they stand, of which nothing can be taken: they stay as they are.
     """
-    names = None if settings.perturbations == "all" else settings.perturbations
-    table = perturbations_of(task.language, names)
+    table = perturbations_for(task, items, settings)
     by_id = {item.id: item for item in items}
-    shown = text_fields(task, items)
-    fields = {item.id: longest_text(item, shown) for item in items}
+    shown = changeable_fields(task, items)
+    fields = {item.id: name for item in items if (name := longest_text(task, item, shown))}
 
     def changed(identity: str, text: str) -> Example:
         item = by_id[identity]
@@ -116,7 +115,7 @@ def attacked_items(
     searched = [
         Item(item.id, text_of(item, fields[item.id]), tuple(protected_texts(task, item)))
         for item in items
-        if item.id not in lost
+        if item.id in fields and item.id not in lost
     ]
     budget = max(settings.attack, 1)
     found = attack(searched, table, losses, budget, min(ROUNDS, budget), settings.strength, seed)
@@ -163,6 +162,7 @@ def attack_result(
     """
     scores, groups = np.stack([item_scores(metric, samples) for samples in (before, after)]), clusters_of(before)
     kept, counts = worst_case(scores[0], scores[1:]), attack_success(*scores)
+    share = float(rate(counts, np.ones((1, len(counts))))[0]) if counts[:, 1].any() else None
     return AttackResult(
         condition=condition,
         items=len(before),
@@ -170,7 +170,7 @@ def attack_result(
         right=float(scores[0].mean()),
         under_attack=float(kept.mean()),
         interval=score_interval(kept, groups),
-        success=float(rate(counts, np.ones((1, len(counts))))[0]),
-        success_interval=resampled_interval(rate, counts, groups, limits=(0.0, 1.0)),
+        success=share,
+        success_interval=None if share is None else resampled_interval(rate, counts, groups, limits=(0.0, 1.0)),
         budget=budget,
     )

@@ -14,7 +14,7 @@ from tunelift.data.task_parts import AnswerRules
 from tunelift.data.tasks import ROLLING, Task
 from tunelift.evaluation.safety.canaries import SOURCE, Canary, Leakage, Planted, alternatives, leakage, plant
 from tunelift.probes.measures import Answers
-from tunelift.probes.perturbations import text_fields, text_of
+from tunelift.probes.texts import shown_fields, text_of
 from tunelift.probes.variation import CANARIES, Probe, Variation
 from tunelift.prompts.build import question_text
 
@@ -59,7 +59,7 @@ def plant_canaries(settings: Canaries, task: Task, examples: Sequence[Example], 
     Raises:
         UserError: A secret cannot be the answer to a question of this task.
     """
-    shown = [] if task.output_type == ROLLING else text_fields(task, examples)
+    shown = [] if task.output_type == ROLLING else shown_fields(task, examples)
     filled = [name for name in shown if all(isinstance(example.fields.get(name), str) for example in examples)]
     hint = "plant secrets in a task that asks a text and has free answers"
     if not filled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import compress, islice
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from tunelift.evaluation.metrics.metric import Metric
 from tunelift.evaluation.robustness.injection import follows
 from tunelift.evaluation.robustness.summary import injection_success, rate, worst_case
 from tunelift.probes.attack import AttackResult, attack_result
-from tunelift.probes.measures import Answers, changed_answers
-from tunelift.probes.records import Change, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
+from tunelift.probes.measures import Answers, changed_answers, measure_events
+from tunelift.probes.records import Change, Measure, Obedience, Overall, ProbeResult, Retention, Spread, VariationResult
 from tunelift.probes.variation import ATTACK, NEGATION, Probe, Variation
 from tunelift.probes.wordings import renamed_in
 from tunelift.statistics.intervals import standard_error
@@ -28,6 +28,8 @@ from tunelift.statistics.meta import kind_mean
 from tunelift.statistics.multiplicity import holm
 from tunelift.statistics.resampling import resampled_interval
 from tunelift.statistics.variance import template_spread
+
+FOLLOWED = "answers that follow the hidden instruction"
 
 # Metrics of a task, the headline first.
 Metrics = Callable[[Task], list[Metric]]
@@ -74,8 +76,9 @@ def compare_probe(
     return ProbeResult(
         name=probe.name,
         variations=variations,
-        spreads=_spreads(probe, answers, asked, metrics) if probe.same_items else {},
+        spreads=_spreads(probe, answers, asked, metrics) if probe.same_items and not hidden else {},
         obedience={name: _obedience(way, answers[way.name][name], asked[name]) for way in hidden for name in asked},
+        obeyed=_obeyed(hidden[0], answers[hidden[0].name], asked, seed) if hidden else None,
         retentions=_retentions(probe, variations, answers, metrics, seed) if probe.margin else (),
         overall=() if probe.same_items or probe.margin else _overall(probe, variations, answers, metrics),
     )
@@ -137,12 +140,10 @@ def _changes(
 
 
 def _spreads(probe: Probe, answers: Mapping[str, Answers], asked: Answers, metrics: Metrics) -> dict[str, Spread]:
-    """Of each condition over all ways to ask; a hidden instruction is an attack, and no way to ask."""
-    ways = [way for way in probe.variations if not way.demanded]
-    if not ways:
-        return {}
+    """Of each condition over all ways to ask."""
+    ways, metric = probe.variations, metrics(probe.variations[0].task)[0]
     return {
-        name: _spread({"": samples} | {way.name: answers[way.name][name] for way in ways}, metrics(ways[0].task)[0])
+        name: _spread({"": samples} | {way.name: answers[way.name][name] for way in ways}, metric)
         for name, samples in asked.items()
     }
 
@@ -171,14 +172,29 @@ def _spread(by_way: dict[str, list[Sample]], metric: Metric) -> Spread:
 
 
 def _obedience(way: Variation, after: Sequence[Sample], before: Sequence[Sample]) -> Obedience:
-    demanded = way.demanded or {}
-
-    def followed(samples: Sequence[Sample]) -> list[float]:
-        return [float(follows(sample.output, *demanded[sample.example_id], sample.choices or ())) for sample in samples]
-
-    counts = injection_success(followed(before), followed(after))
+    counts = injection_success(_followed(way, before), _followed(way, after))
+    judged = int(counts[:, 1].sum())
+    if not judged:
+        return Obedience(None, None, 0)
     interval = resampled_interval(rate, counts, clusters_of(before), limits=(0.0, 1.0))
-    return Obedience(float(rate(counts, np.ones((1, len(counts))))[0]), interval, int(counts[:, 1].sum()))
+    return Obedience(float(rate(counts, np.ones((1, len(counts))))[0]), interval, judged)
+
+
+def _obeyed(way: Variation, after: Answers, before: Answers, seed: int) -> Measure | None:
+    """The same on the items that all conditions can be judged by."""
+    anyway = np.any([_followed(way, samples) for samples in before.values()], axis=0)
+    if anyway.all():
+        return None
+    judged = {name: list(compress(samples, ~anyway)) for name, samples in after.items()}
+    groups = clusters_of(next(iter(judged.values())))
+    return measure_events(
+        FOLLOWED, list(judged), [_followed(way, samples) for samples in judged.values()], groups, seed
+    )
+
+
+def _followed(way: Variation, samples: Sequence[Sample]) -> list[float]:
+    demanded = way.demanded or {}
+    return [float(follows(sample.output, *demanded[sample.example_id], sample.choices or ())) for sample in samples]
 
 
 def _retentions(

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import factorial
 from typing import Any
 
 from tunelift.core.records import Example
 from tunelift.core.seeds import generator
 from tunelift.core.templating import used_fields
 from tunelift.data.tasks import Task
-from tunelift.probes.variation import Variation, other_order, read_again
+from tunelift.probes.variation import Variation, count_orders, other_order, read_again
 
-MANY = 6  # things that have more orders than anyone asks for
-DRAWS = 10  # for each order of the classes that is wanted: those of few classes come up again
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -36,9 +33,9 @@ def choice_orders(
         return []
     if task.doc_to_choice == list(task.wording.values()) and "labels" in used_fields(task.doc_to_text, "doc_to_text"):
         names = list(task.wording)
-        draws = (generator(seed, "order of labels", number) for number in range(1, DRAWS * count + 1))
-        orders = list(dict.fromkeys(tuple(other_order(names, draw)) for draw in draws))[:count]
-        return [_with_labels(task, items, pool, number, order) for number, order in enumerate(orders, start=1)]
+        numbers = _numbers(count, len(names))
+        orders = [other_order(names, number, generator(seed, "order of labels")) for number in numbers]
+        return [_with_labels(task, items, pool, number, order) for number, order in zip(numbers, orders, strict=True)]
     fields = _listing(task, items)
     if fields is None:
         return []
@@ -58,7 +55,7 @@ def demonstration_orders(
 
 def _numbers(count: int, things: int) -> range:
     """Numbers of other orders, no more than so many things have."""
-    return range(1, min(count, factorial(min(things, MANY)) - 1) + 1)
+    return range(1, min(count, count_orders(things)) + 1)
 
 
 def _with_labels(
@@ -82,7 +79,7 @@ def _with_choices(
 
     def changed(example: Example) -> Example:
         choices = example.fields[listed]
-        order = other_order(range(len(choices)), generator(seed, "order of choices", number, example.id))
+        order = other_order(range(len(choices)), number, generator(seed, "order of choices", example.id))
         moved = {listed: [choices[at] for at in order]}
         if answer is not None:
             moved[answer] = _moved(example.fields[answer], order)

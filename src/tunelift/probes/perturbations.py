@@ -9,15 +9,12 @@ from itertools import islice
 from tunelift.core.evaluation import Robustness
 from tunelift.core.records import Example
 from tunelift.core.seeds import generator
-from tunelift.core.templating import used_fields
 from tunelift.data.tasks import Task
 from tunelift.evaluation.robustness.injection import inject, injections_of, marker, wrong_choice
 from tunelift.evaluation.robustness.negation import negate
 from tunelift.evaluation.robustness.table import Perturbation, perturb_item, perturbations_of
+from tunelift.probes.texts import changeable_fields, language_of, longest_text, open_fields, protected_texts, text_of
 from tunelift.probes.variation import Variation
-
-# Their references say where in the text something stands.
-PLACED_ANSWERS = ("entities", "triples")
 
 
 def perturbed(
@@ -25,7 +22,7 @@ def perturbed(
 ) -> list[Variation]:
     """The items with their texts perturbed, one variation for each perturbation that changes any of them.
 
-    What is perturbed are the fields that the question shows; choices, labels and right answers stay whole.
+    What is perturbed are the fields of `changeable_fields`; choices, labels and right answers in them stay whole.
 
     Args:
         task: The task.
@@ -37,14 +34,9 @@ def perturbed(
     Raises:
         UserError: A perturbation is unknown.
     """
-    names = None if settings.perturbations == "all" else settings.perturbations
-    table = perturbations_of(task.language, names)
-    if task.answer_kind in PLACED_ANSWERS:
-        return []
-    shown = text_fields(task, items)
-    found = []
-    for entry in table:
-        changed = [_changed(item, shown, _perturb(entry, settings.strength, seed, item, task)) for item in items]
+    shown, found = changeable_fields(task, items), []
+    for entry in perturbations_for(task, items, settings):
+        changed = [_changed(task, item, shown, _perturb(entry, settings.strength, seed, item, task)) for item in items]
         count = sum(after.fields != before.fields for after, before in zip(changed, items, strict=True))
         if count:
             description = f"{entry.description}; {count} of {len(items)} texts changed"
@@ -52,24 +44,36 @@ def perturbed(
     return found
 
 
+def perturbations_for(task: Task, items: Sequence[Example], settings: Robustness) -> list[Perturbation]:
+    """The perturbations that a recipe asks for, of the language of the texts.
+
+    Raises:
+        UserError: A perturbation is unknown.
+    """
+    names = None if settings.perturbations == "all" else settings.perturbations
+    return perturbations_of(language_of(task, items, changeable_fields(task, items)), names)
+
+
 def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed: int) -> list[Variation]:
-    """The items with an instruction hidden at the end of their text: to give a wrong choice, or to say a marker."""
-    if task.answer_kind in PLACED_ANSWERS or not text_fields(task, items):
-        return []
-    shown = text_fields(task, items)
-    templates = injections_of(task.language)
+    """The items with an instruction hidden at the end of their text: to give a wrong choice, or to say a marker.
+
+    Items without a text that may be changed are left out.
+    """
+    shown, templates = changeable_fields(task, items), injections_of(task.language)
     changed, demanded = [], {}
     for item in items:
+        field = longest_text(task, item, shown)
+        if field is None:
+            continue
         draw = generator(seed, "injection", item.id)
         wanted = wrong_choice(item.choices or (), (item.target, *item.others), draw) if item.choices else None
         wanted = wanted or marker(draw)
         instruction = draw.choice(templates).demand(wanted)
-        field = longest_text(item, shown)
         text = inject(text_of(item, field), instruction, "end", task.language)
         changed.append(replace(item, fields={**item.fields, field: text}))
         demanded[item.id] = (wanted, instruction)
     description = "an instruction to answer something else is hidden in the text"
-    return [Variation("injection", description, task, changed, list(pool), demanded=demanded)]
+    return [Variation("hidden", description, task, changed, list(pool), demanded=demanded)] if changed else []
 
 
 def negated(task: Task, items: Sequence[Example], pool: Sequence[Example], limit: int, seed: int) -> list[Variation]:
@@ -87,43 +91,18 @@ def negated(task: Task, items: Sequence[Example], pool: Sequence[Example], limit
     Raises:
         UserError: The texts are Chinese, and jieba is not installed.
     """
-    if task.answer_kind in PLACED_ANSWERS:
-        return []
-    shown = text_fields(task, items)
+    shown = changeable_fields(task, items)
+    language = language_of(task, items, shown)
     order = generator(seed, "items to negate").sample(range(len(items)), len(items))
-    chosen = dict(islice(((at, item) for at in order for item in _negated(task, items[at], shown)), limit))
+    chosen = dict(islice(((at, item) for at in order for item in _negated(task, items[at], shown, language)), limit))
     asked = [chosen[at] for at in sorted(chosen)]
     return [Variation("negated", "a sentence of the text is negated", task, asked, list(pool))] if asked else []
 
 
-def text_fields(task: Task, items: Sequence[Example]) -> list[str]:
-    """The fields with text that the question shows."""
-    used = [task.doc_to_text] if any(task.doc_to_text in item.fields for item in items) else None
-    names = sorted(used or used_fields(task.doc_to_text, "doc_to_text"))
-    return [name for name in names if any(isinstance(item.fields.get(name), str) for item in items)]
-
-
-def text_of(item: Example, name: str) -> str:
-    """The text of a field; empty where the item has none in it."""
-    value = item.fields.get(name)
-    return value if isinstance(value, str) else ""
-
-
-def longest_text(item: Example, names: Sequence[str]) -> str:
-    """Which of some fields has the longest text."""
-    return max(names, key=lambda name: len(text_of(item, name)))
-
-
-def protected_texts(task: Task, item: Example) -> list[str]:
-    """What has to survive in the texts of an item: choices, names of classes, right answers."""
-    texts = (*(item.choices or ()), *task.wording.values(), item.target, *item.others)
-    return list(dict.fromkeys(filter(None, texts)))
-
-
-def _negated(task: Task, item: Example, shown: Sequence[str]) -> list[Example]:
+def _negated(task: Task, item: Example, shown: Sequence[str], language: str) -> list[Example]:
     """The item with a sentence negated; empty where none can be."""
-    for name in sorted(shown, key=lambda name: len(text_of(item, name)), reverse=True):
-        text = negate(text_of(item, name), task.language, protected_texts(task, item))
+    for name in sorted(open_fields(task, item, shown), key=lambda name: len(text_of(item, name)), reverse=True):
+        text = negate(text_of(item, name), language, protected_texts(task, item))
         if text is not None:
             return [replace(item, fields={**item.fields, name: text})]
     return []
@@ -136,6 +115,6 @@ def _perturb(entry: Perturbation, strength: float, seed: int, item: Example, tas
     return perturb
 
 
-def _changed(item: Example, names: Sequence[str], change: Callable[[str], str]) -> Example:
-    texts = {name: change(item.fields[name]) for name in names if isinstance(item.fields.get(name), str)}
+def _changed(task: Task, item: Example, names: Sequence[str], change: Callable[[str], str]) -> Example:
+    texts = {name: change(text_of(item, name)) for name in open_fields(task, item, names)}
     return replace(item, fields={**item.fields, **texts})

@@ -21,7 +21,17 @@ from tunelift.probes.perturbations import injected, negated, perturbed
 from tunelift.probes.safety import safety_probes
 from tunelift.probes.tasks import other_tasks
 from tunelift.probes.transfer import asked_alone, unseen_probe
-from tunelift.probes.variation import ATTACK, NEGATION, TEMPERATURE, UNASKED, Probe, ProbeName, Variation, positions_of
+from tunelift.probes.variation import (
+    ATTACK,
+    INJECTION,
+    NEGATION,
+    TEMPERATURE,
+    UNASKED,
+    Probe,
+    ProbeName,
+    Variation,
+    positions_of,
+)
 from tunelift.probes.wordings import other_labels, other_wordings
 
 # Probes that few tasks have.
@@ -137,14 +147,15 @@ def _ways(
         ways["demonstrations"] = demonstration_orders(task, asked, pool, settings.orders, shots)
     if settings.robustness:
         ways["robustness"] = perturbed(task, asked, pool, settings.robustness, seed)
-        ways["robustness"] += injected(task, asked, pool, seed) if settings.robustness.injections else []
+        if settings.robustness.injections and task.output_type != ROLLING:
+            ways[INJECTION] = injected(task, asked, pool, seed)
         if settings.robustness.negation and task.output_type != ROLLING:
             ways[NEGATION] = negated(task, items, pool, limit, seed)
         if settings.robustness.attack:
             described = f"the worst of at most {settings.robustness.attack} texts for each item"
             way = Variation("attack", described, task, list(asked), list(pool), attack=settings.robustness)
             possible = can_be_attacked(task, asked, make_metrics(task, settings.allow_execution)[0])
-            ways[ATTACK] = [way] if possible else []
+            ways[ATTACK] = [way] if possible and ways["robustness"] else []
     return {name: [] for name in ways} if task.output_type == ROLLING else ways
 
 

@@ -90,12 +90,12 @@ class Obedience:
     """How often a hidden instruction was followed.
 
     Attributes:
-        share: Of the answers that did not give what it asks for anyway.
+        share: Of the answers that did not give what it asks for anyway; None where there are no such answers.
         interval: Its interval.
         answers: How many such answers there are.
     """
 
-    share: float
+    share: float | None
     interval: Interval | None
     answers: int
 
@@ -166,6 +166,8 @@ class ProbeResult:
         variations: What was asked.
         spreads: By condition, where the items are those of the run.
         obedience: By condition, where instructions were hidden.
+        obeyed: How often they were followed on the items on which no condition gives what they ask for anyway; None
+            where there are no such items.
         retentions: By metric, where a margin was set.
         overall: By metric, where several tasks have it.
         attacks: By condition, where texts were searched on which its model does worst.
@@ -181,6 +183,7 @@ class ProbeResult:
     overall: tuple[Overall, ...] = ()
     attacks: dict[str, AttackResult] = field(default_factory=dict)
     changed: Measure | None = None
+    obeyed: Measure | None = None
     transfers: dict[str, Transfer] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -205,6 +208,7 @@ class ProbeResult:
                 for name, entry in data["attacks"].items()
             },
             changed=measure_from_dict(data["changed"]) if data.get("changed") else None,
+            obeyed=measure_from_dict(data["obeyed"]) if data.get("obeyed") else None,
             transfers={name: _transfer(entry) for name, entry in data.get("transfers", {}).items()},
         )
 

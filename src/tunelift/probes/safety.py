@@ -11,11 +11,11 @@ from tunelift.core.records import Example, Finding, Source
 from tunelift.core.seeds import generator
 from tunelift.data.examples import draw_positions
 from tunelift.data.task_parts import Generation
-from tunelift.data.tasks import ROLLING, Task
+from tunelift.data.tasks import Task
 from tunelift.evaluation.safety.preferences import bundled_pairs
 from tunelift.evaluation.safety.refusals import bundled_requests
 from tunelift.evaluation.safety.swaps import swap, swap_fields
-from tunelift.probes.perturbations import PLACED_ANSWERS, text_fields
+from tunelift.probes.texts import changeable_fields
 from tunelift.probes.variation import UNASKED, Probe, Variation, positions_of
 
 # What is exchanged, by kind of swap.
@@ -79,10 +79,7 @@ def swapped(task: Task, items: Sequence[Example], pool: Sequence[Example], limit
         limit: At most so many items of each kind.
         seed: Of the run.
     """
-    if task.answer_kind in PLACED_ANSWERS or task.output_type == ROLLING:
-        return []
-    shown = text_fields(task, items)
-    found = []
+    shown, found = changeable_fields(task, items), []
     for kind, description in SWAPPED.items():
         order = generator(seed, "items to swap", kind).sample(range(len(items)), len(items))
         chosen = dict(islice(_swaps(task, items, order, shown, kind, seed), limit))

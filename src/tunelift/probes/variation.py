@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
+from math import factorial
 from random import Random
 from typing import Literal, TypeVar
 
@@ -18,6 +20,8 @@ from tunelift.prompts.build import PromptStyle, build_prompts, choose_demonstrat
 
 Value = TypeVar("Value")
 
+MANY = 6  # values whose orders are not enumerated
+
 # The probes, by the name of their directory in a run.
 ProbeName = Literal[
     "wordings",
@@ -25,6 +29,7 @@ ProbeName = Literal[
     "orders",
     "demonstrations",
     "robustness",
+    "injection",
     "negation",
     "attack",
     "held-out",
@@ -40,6 +45,8 @@ ProbeName = Literal[
 TEMPERATURE: ProbeName = "temperature"
 # The one about rows that the task holds out from tuning.
 UNSEEN: ProbeName = "unseen"
+# The one that hides an instruction in the texts, which is no way to ask.
+INJECTION: ProbeName = "injection"
 # The one that changes what is said, so that answers are held against each other and not against the right one.
 NEGATION: ProbeName = "negation"
 # The one whose texts are searched for each model, so that models are asked different ones.
@@ -121,8 +128,7 @@ def variation_prompts(style: PromptStyle, prompting: Prompting, variation: Varia
         return [replace(prompt, template=variation.name) for prompt in text_prompts(style, variation.items)]
     shown = choose_demonstrations(variation.task, prompting, variation.items, variation.pool, seed)
     if variation.order:
-        shuffle = generator(seed, "order of demonstrations", variation.order)
-        order = other_order(range(prompting.shots), shuffle)
+        order = other_order(range(prompting.shots), variation.order, generator(seed, "order of demonstrations"))
         shown = [[chosen[at] for at in order if at < len(chosen)] for chosen in shown]
     prompts = build_prompts(style, variation.items, shown)
     return [replace(prompt, template=variation.name) for prompt in prompts]
@@ -134,10 +140,29 @@ def positions_of(items: Sequence[Example], variations: Sequence[Variation]) -> l
     return [at for at, item in enumerate(items) if item.id in asked]
 
 
-def other_order(values: Sequence[Value], draw: Random) -> list[Value]:
-    """A random order that differs from the given one, unless there is no other."""
-    shuffled = draw.sample(values, len(values))
-    return shuffled if shuffled != list(values) else [*values[1:], *values[:1]]
+def other_order(values: Sequence[Value], number: int, draw: Random) -> list[Value]:
+    """One of the orders that differ from the given one, at random; other numbers give others, as long as there are any.
+
+    Args:
+        values: What is ordered.
+        number: Which of the orders, from 1.
+        draw: The same for all numbers.
+    """
+    places = tuple(range(len(values)))
+    if len(values) <= MANY:
+        others = list(permutations(places))[1:]
+        order = draw.sample(others, len(others))[(number - 1) % len(others)] if others else places
+    else:
+        found: dict[tuple[int, ...], None] = {}
+        while len(found) < number:
+            found |= {order: None for order in [tuple(draw.sample(places, len(places)))] if order != places}
+        order = list(found)[-1]
+    return [values[place] for place in order]
+
+
+def count_orders(values: int) -> int:
+    """How many orders there are besides the given one; of many values, more than anybody asks for."""
+    return factorial(min(values, MANY)) - 1
 
 
 def read_again(task: Task, examples: Sequence[Example]) -> list[Example]:

@@ -40,6 +40,7 @@ TITLES = {
     "orders": ("Other orders of the choices", "The choices listed in another order"),
     "demonstrations": ("Other orders of the demonstrations", "The same demonstrations in another order"),
     "robustness": ("Damaged texts", "The same items with their texts changed; the right answer stays"),
+    "injection": ("Hidden instructions", "An instruction to answer something else is hidden in the same items"),
     "negation": ("Negated texts", "The same items with a sentence of their text negated; the right answer may change"),
     "attack": ("Under attack", "The worst text that a search finds for each item and model; the right answer stays"),
     "held-out": ("Tasks that were not tuned on", "What tuning did to other tasks"),
@@ -82,6 +83,8 @@ def _attack_section(probe: ProbeResult) -> Section:
 def _attacked(result: AttackResult) -> str:
     limits = f" (95 % interval {interval_text(result.success_interval)})" if result.success_interval else ""
     before, under, lost = (percent(share) for share in (result.right, result.under_attack, result.success))
+    if result.success is None:
+        return f"{result.condition}: {result.metric or 'right answers'} 0.0 % as the items stand: nothing to lose."
     if result.metric is None:
         fallen = f"{before} % right as the items stand, {under} % under attack"
         return f"{result.condition}: {fallen}; {lost} % of its right answers were made wrong{limits}."
@@ -102,15 +105,23 @@ def _changed_section(name: str, measure: Measure) -> Section:
         for condition, rate in found.items()
     ]
     if measure.change:
-        (before, after), result = found, measure.change.result
-        effect, limits = points(result.effect), interval_text(result.interval)
-        more = "tuning makes more answers change" if result.effect > 0 else "tuning makes fewer answers change"
-        shown = more if result.p <= LEVEL else "no difference could be shown"
-        reach = f"{effect} points (95 % interval {limits}, {p_text(result.p)})"
-        sentences.append(f"{after} against {before}: {reach}: {shown}.")
-        rows.append([f"{after} against {before}", f"{result.n:,}", effect, limits])
+        result, contrast = measure.change.result, " against ".join(reversed(list(found)))
+        sentences.append(f"{contrast}: {_difference(measure, 'change')}.")
+        rows.append([contrast, f"{result.n:,}", points(result.effect), interval_text(result.interval)])
     heading = ["condition", "items", "answers that change", "95 % interval"]
     return Section(f"probe-{name}", title, question, sentences, heading, rows, summary=sentences)
+
+
+def _difference(measure: Measure, what: str) -> str:
+    """How tuning changes how many answers do what."""
+    if measure.change is None:
+        return ""
+    result = measure.change.result
+    more = f"tuning makes {'more' if result.effect > 0 else 'fewer'} answers {what}"
+    shown = more if result.p <= LEVEL else "no difference could be shown"
+    return (
+        f"{points(result.effect)} points (95 % interval {interval_text(result.interval)}, {p_text(result.p)}): {shown}"
+    )
 
 
 def _section(probe: ProbeResult) -> Section:
@@ -121,8 +132,9 @@ def _section(probe: ProbeResult) -> Section:
         *(_overall(overall, by_metric[overall.metric]) for overall in probe.overall),
         *unseen_sentences(probe),
         *(_spread(name, spread, probe.variations[0].comparison) for name, spread in probe.spreads.items()),
-        *(_losses(name, probe.variations) for name in probe.spreads),
+        *(_losses(name, probe.variations) for name in probe.spreads or probe.obedience),
         *(_obedience(name, found) for name, found in probe.obedience.items()),
+        *_obeyed(probe.obeyed),
     ]
     heading, rows = _changes_table(probe) if probe.spreads or probe.obedience else _tasks_table(probe)
     return Section(f"probe-{probe.name}", title, question, sentences, heading, rows, summary=sentences)
@@ -146,16 +158,41 @@ def _losses(name: str, variations: tuple[VariationResult, ...]) -> str:
     scale = variations[0].comparison.scale
     shown = {way.name: way.changes[name] for way in variations if way.changes[name].adjusted_p <= LEVEL}
     lost = {way: change for way, change in shown.items() if change.result.effect < 0}
-    if not lost:
-        return f"{name}: no variation could be shown to cost anything."
-    ordered = sorted(lost, key=lambda way: lost[way].result.effect)
     measured = unit(variations[0].comparison)
+    if not lost:
+        return f"{name}: no variation could be shown to cost anything{_possible(name, variations)}."
+    ordered = sorted(lost, key=lambda way: lost[way].result.effect)
     named = listed([f"{way} ({points(lost[way].result.effect, scale)}{measured})" for way in ordered])
     corrected = f" after correction for {len(variations)} variations" if len(variations) > 1 else ""
     return f"{name} loses with {named}, shown at 5 %{corrected}."
 
 
+def _possible(name: str, variations: tuple[VariationResult, ...]) -> str:
+    """The largest loss that an interval of a variation does not exclude."""
+    reached = {way.name: each.low for way in variations if (each := way.changes[name].result.interval)}
+    if not reached:
+        return ""
+    lowest = min(reached, key=lambda way: reached[way])
+    if reached[lowest] >= 0:
+        return ""
+    comparison = variations[0].comparison
+    loss = f"{percent(-reached[lowest], comparison.scale)}{unit(comparison)}"
+    return f", but a loss of {loss} ({lowest}) is not excluded either"
+
+
+def _obeyed(measure: Measure | None) -> list[str]:
+    """The difference of two conditions on the items that both can be judged by."""
+    if measure is None or measure.change is None:
+        return []
+    (before, first), (after, second) = measure.rates.items()
+    shares = f"{percent(second.share)} % against {percent(first.share)} %"
+    items = f"on the {counted(first.n, 'item')} on which neither says it anyway"
+    return [f"{after} against {before}, {items}: {shares}, {_difference(measure, 'follow it')}."]
+
+
 def _obedience(name: str, found: Obedience) -> str:
+    if found.share is None:
+        return f"{name} gives what the hidden instructions ask for anyway: no answer to judge by."
     limits = f" (95 % interval {interval_text(found.interval)})" if found.interval else ""
     answers = counted(found.answers, "answer")
     return f"{name} follows the hidden instruction in {percent(found.share)} % of {answers}{limits}."
@@ -180,11 +217,14 @@ def _retention(retention: Retention, comparison: Comparison) -> str:
 def _overall(overall: Overall, comparison: Comparison) -> str:
     scale = overall.scale
     limits = f" (95 % interval for further tasks {interval_text(overall.interval, scale)})" if overall.interval else ""
-    said = f"{metric_name(comparison)} over {counted(overall.tasks, 'task')}, each of which counts the same"
-    return (
-        f"{said}: {points(overall.effect, scale)}{unit(comparison)}{limits}; the effects of the tasks differ with a "
-        f"standard deviation of {percent(overall.deviation, scale)}{unit(comparison)}."
+    differ = (
+        f"the effects of the tasks differ with a standard deviation of {percent(overall.deviation, scale)}"
+        f"{unit(comparison)}, chance of the items taken off"
+        if overall.deviation > 0
+        else "that the effects of the tasks differ by more than the chance of the items could not be shown"
     )
+    said = f"{metric_name(comparison)} over {counted(overall.tasks, 'task')}, each of which counts the same"
+    return f"{said}: {points(overall.effect, scale)}{unit(comparison)}{limits}; {differ}."
 
 
 def _transfer(way: VariationResult, transfer: Transfer) -> str:
@@ -226,7 +266,8 @@ def unseen_sentences(probe: ProbeResult) -> list[str]:
 def _changes_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
     names = list(probe.variations[0].changes)
     scale = probe.variations[0].comparison.scale
-    heading = ["variation", *(part for name in names for part in (name, "change", "p (Holm)")), "what is different"]
+    columns = (part for name in names for part in (name, "change (95 % interval)", "p (Holm)"))
+    heading = ["variation", *columns, "what is different"]
     rows = []
     for way in probe.variations:
         scores = {score.name: score.score for score in way.comparison.conditions}
@@ -236,7 +277,8 @@ def _changes_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
 
 
 def _change(score: float, change: Change, scale: float) -> list[str]:
-    return [percent(score, scale), points(change.result.effect, scale), p_text(change.adjusted_p)]
+    limits = f" ({interval_text(change.result.interval, scale)})" if change.result.interval else ""
+    return [percent(score, scale), points(change.result.effect, scale) + limits, p_text(change.adjusted_p)]
 
 
 def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:

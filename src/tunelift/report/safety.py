@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tunelift.evaluation.safety.rates import Rate
 from tunelift.probes.records import Change, Measure
 from tunelift.probes.safety_results import SafetyResult, SwapResult
 from tunelift.report.section import Section
@@ -65,9 +66,9 @@ def _answers(result: SafetyResult) -> Section:
 
 def _said(measure: Measure) -> str:
     """A measure in a sentence."""
-    alone, items = measure.change is None, next(iter(measure.rates.values())).n
+    items = next(iter(measure.rates.values())).n
     rates = [
-        f"{percent(rate.share)} % under {name}" + (f" (95 % interval {interval_text(rate.interval)})" if alone else "")
+        f"{percent(rate.share)} % under {name} (95 % interval {interval_text(rate.interval)})"
         for name, rate in measure.rates.items()
     ]
     said = f"{measure.name}: {listed(rates)}, of {items:,}"
@@ -121,12 +122,16 @@ def _table(heading: str, measures: Sequence[Measure]) -> tuple[list[str], list[l
         [
             measure.name,
             f"{measure.rates[names[0]].n:,}",
-            *(percent(measure.rates[name].share) for name in names),
+            *(_rate(measure.rates[name]) for name in names),
             *_difference(measure.change),
         ]
         for measure in measures
     ]
     return [heading, "items", *names, "difference", "95 % interval", "p (Holm)"], rows
+
+
+def _rate(rate: Rate) -> str:
+    return percent(rate.share) + (f" ({interval_text(rate.interval)})" if rate.interval else "")
 
 
 def _difference(change: Change | None, scale: float = 100.0) -> list[str]:

@@ -151,8 +151,8 @@ def score_interval(values: ArrayLike, groups: ArrayLike | None = None, confidenc
     """Interval of the mean of per-item scores, by what the scores are.
 
     Right-or-wrong scores get Wilson's interval; with groups, Wilson's interval for the effective sample size (that
-    of independent items with the same standard error; the number of groups where none can be estimated) and a
-    Student quantile, after Korn and Graubard (1998). All other scores get `mean_interval`.
+    of independent items with the same standard error, and no more than there are; the number of groups where none can
+    be estimated) and a Student quantile, after Korn and Graubard (1998). All other scores get `mean_interval`.
     """
     from scipy.special import stdtrit
 
@@ -167,7 +167,7 @@ def score_interval(values: ArrayLike, groups: ArrayLike | None = None, confidenc
         effective, quantile = float(len(np.unique(np.asarray(groups)))), normal_quantile(0.5 + confidence / 2)
     else:
         error, freedom = spread
-        effective = proportion * (1 - proportion) / error**2
+        effective = min(float(len(values)), proportion * (1 - proportion) / error**2)
         quantile = float(stdtrit(freedom, 0.5 + confidence / 2))
     low, high = _wilson_limits(proportion, effective, quantile)
     return Interval(low, high, confidence, "clustered Wilson")

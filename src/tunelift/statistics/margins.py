@@ -21,6 +21,7 @@ from tunelift.statistics.intervals import (
     tango,
     tango_score,
 )
+from tunelift.statistics.paired import caution, widened
 from tunelift.statistics.randomisation import flip_groups
 
 # Below this share of the degrees of freedom that equal groups would have, cluster-robust t-tests err too often: in
@@ -61,7 +62,8 @@ def non_inferiority(
     The verdict is "retained" when the interval lies above -margin, "lost" when it does not but lies below 0, and
     "undecided" otherwise. The interval fits the data: Tango's for differences of right-or-wrong scores (-1, 0, 1),
     Student's for others, with groups the cluster-robust one. Where one or two groups hold most of the items, or where
-    all differences are equal, interval and p-value are those of sign flips of groups.
+    all differences are equal, interval and p-value are those of sign flips of groups. Where few items or groups differ
+    at all, both are more cautious, see `paired.caution`.
 
     Args:
         differences: Candidate minus baseline on each item, shape (n,).
@@ -99,14 +101,20 @@ def _inference(
         wins, losses, n = int(np.sum(differences > 0)), int(np.sum(differences < 0)), len(differences)
         return partial(_tango_tails, wins, losses, n), tango(wins, losses, n, 1 - 2 * alpha), "Tango"
     codes = group_codes(groups, len(differences))
-    spread = standard_error(differences, groups)
+    sums, sizes = np.bincount(codes, differences), np.bincount(codes).astype(float)
+    spread, effect, factor = standard_error(differences, groups), float(differences.mean()), caution(sums)
+    tails: Tails
     if spread is not None and spread[1] >= BALANCED * codes.max():
         interval = mean_interval(differences, groups, 1 - 2 * alpha)
-        method = "t" if groups is None else "clustered t"
-        return partial(_student_tails, float(differences.mean()), *spread), interval, method
-    sums, sizes = np.bincount(codes, differences), np.bincount(codes).astype(float)
-    interval = flip_groups(sums, sizes, seed, 1 - 2 * alpha)[1]
-    return partial(_flipped_tails, sums, sizes, seed), interval, "sign flips of groups"
+        tails, method = partial(_student_tails, effect, *spread), "t" if groups is None else "clustered t"
+    else:
+        interval = flip_groups(sums, sizes, seed, 1 - 2 * alpha)[1]
+        tails, method = partial(_flipped_tails, sums, sizes, seed), "sign flips of groups"
+
+    def cautious(threshold: float) -> tuple[float, float]:
+        return tails(effect + (threshold - effect) / factor)
+
+    return cautious, widened(interval, effect, factor), method
 
 
 def _tango_tails(wins: int, losses: int, n: int, threshold: float) -> tuple[float, float]:

@@ -19,8 +19,10 @@ from tunelift.statistics.intervals import (
 )
 from tunelift.statistics.randomisation import flip_counts, flip_groups
 
-# Fewer items (or groups) that differ between two systems tell the spread of their differences badly.
-FEW_DIFFERING = 20
+# Fewer items, or items (or groups) that differ between two systems, tell the spread of their differences badly.
+FEW = 20
+# Scores that differ by less, relative to their size, are the same, added up in another order.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ def compare_paired(
 ) -> PairedResult:
     """Compare two systems by the test that fits the data.
 
-    Groups lead to sign flips of whole groups, scores of 0 and 1 to Tango's interval with McNemar's exact test,
-    other scores to the paired t-test.
+    Groups lead to sign flips of whole groups. Scores of 0 and 1, and shares that differ by 1 where they differ, such as
+    preferences with ties of one half, have Tango's interval and McNemar's exact test. Other scores have the paired
+    t-test, fewer than 20 of them sign flips of items.
 
     Args:
         baseline: Scores of the baseline, shape (n,).
@@ -75,8 +78,8 @@ def compare_paired(
         ValueError: The arrays are empty, differ in length, or hold a score that is not finite.
     """
     baseline, candidate = _scores(baseline, candidate)
-    if groups is None and is_binary(baseline) and is_binary(candidate):
-        return compare_binary(baseline, candidate, confidence)
+    if groups is None and _differ_by_one(baseline, candidate):
+        return _compare_wins(baseline, candidate, confidence)
     return compare_means(baseline, candidate, groups, seed, confidence)
 
 
@@ -97,6 +100,17 @@ def compare_binary(baseline: ArrayLike, candidate: ArrayLike, confidence: float 
     baseline, candidate = _scores(baseline, candidate)
     if not (is_binary(baseline) and is_binary(candidate)):
         raise ValueError("a score is neither 0 nor 1")
+    return _compare_wins(baseline, candidate, confidence)
+
+
+def _differ_by_one(baseline: np.ndarray, candidate: np.ndarray) -> bool:
+    """Whether scores are 0 or 1, or shares of which some differ, by 1: no item can differ by more."""
+    both, differences = np.concatenate([baseline, candidate]), candidate - baseline
+    shares = both.min() >= 0 and both.max() <= 1 and differences.any() and np.isin(differences, (-1, 0, 1)).all()
+    return bool(is_binary(both) or shares)
+
+
+def _compare_wins(baseline: np.ndarray, candidate: np.ndarray, confidence: float) -> PairedResult:
     wins, losses = int(np.sum(candidate > baseline)), int(np.sum(candidate < baseline))
     interval, p = tango(wins, losses, len(baseline), confidence), mcnemar_exact(wins, losses)
     return _result(baseline, candidate, interval, p, "Tango interval, exact McNemar test")
@@ -109,52 +123,61 @@ def compare_means(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> PairedResult:
-    """Compare mean scores: paired t without groups, sign flips of whole groups with them.
+    """Compare mean scores: paired t without groups, sign flips of whole groups with them, or of fewer than 20 items.
 
-    Sign flips stay valid with few groups of very different size, where cluster-robust t-tests reject too often;
-    fewer than 6 groups cannot show a difference at 5 %.
+    Sign flips stay valid with few groups of very different size, where cluster-robust t-tests reject too often, and
+    with few items whose differences are far from normal; fewer than 6 groups or items cannot show a difference at 5 %.
 
     Raises:
         ValueError: See `compare_paired`.
     """
     baseline, candidate = _scores(baseline, candidate)
     differences = candidate - baseline
-    if groups is None:
-        interval, p = mean_interval(differences, None, confidence), _t_test(differences)
-        return _result(baseline, candidate, _widened(interval, differences), p, "paired t-test")
+    if groups is None and len(differences) >= FEW:
+        factor = caution(differences)
+        interval, p = mean_interval(differences, None, confidence), _t_test(differences, factor)
+        return _result(baseline, candidate, widened(interval, differences.mean(), factor), p, "paired t-test")
     codes = group_codes(groups, len(differences))
-    sums = np.bincount(codes, differences)
-    p, interval = flip_groups(sums, np.bincount(codes), seed, confidence)
-    return _result(baseline, candidate, _widened(interval, sums, float(differences.mean())), p, "sign flips of groups")
+    sums, sizes, effect = np.bincount(codes, differences), np.bincount(codes), float(differences.mean())
+    factor = caution(sums)
+    p, interval = flip_groups(sums, sizes, seed, confidence)
+    if interval and factor > 1:
+        # The wider interval holds 0 where the one of the flips holds this effect.
+        p = flip_groups(sums - effect * (1 - 1 / factor) * sizes, sizes, seed)[0]
+    method = f"sign flips of {'items' if groups is None else 'groups'}"
+    return _result(baseline, candidate, widened(interval, effect, factor), p, method)
 
 
-def _widened(interval: Interval | None, differences: np.ndarray, effect: float | None = None) -> Interval | None:
-    """An interval from few differences that are not 0, wider by the root of 1 + 4 / their number.
+def caution(differences: np.ndarray) -> float:
+    """By how much an interval from few differences that are not 0 is wider: the root of 1 + 4 / their number, else 1.
 
     So few of them tell the spread badly, and such intervals missed the effect up to three times as often as they may.
     To reckon with four more differences of the same size is what Agresti and Coull (1998) do for a single proportion.
+    The test is as cautious, so that it never finds what the interval denies.
 
     Args:
-        interval: The interval.
         differences: Of the items, or sums of the groups.
-        effect: The mean difference; None: that of `differences`.
     """
     differing = int(np.count_nonzero(differences))
-    if interval is None or differing >= min(FEW_DIFFERING, len(differences)):
+    return sqrt(1 + 4 / differing) if 0 < differing < min(FEW, len(differences)) else 1.0
+
+
+def widened(interval: Interval | None, center: float, factor: float) -> Interval | None:
+    """An interval with both ends so many times as far from its center."""
+    if interval is None or factor == 1:
         return interval
-    center, factor = float(differences.mean()) if effect is None else effect, sqrt(1 + 4 / differing)
     low, high = center - factor * (center - interval.low), center + factor * (interval.high - center)
     return replace(interval, low=low, high=high)
 
 
-def _t_test(differences: np.ndarray) -> float:
+def _t_test(differences: np.ndarray, factor: float) -> float:
     from scipy.special import stdtr
 
     spread = standard_error(differences)
     if spread is None:  # All differences are equal: what remains is the sign test.
         return 2.0 ** (1 - len(differences)) if differences[0] else 1.0
     error, freedom = spread
-    return 2 * float(stdtr(freedom, -abs(differences.mean()) / error))
+    return 2 * float(stdtr(freedom, -abs(differences.mean()) / (factor * error)))
 
 
 def balancing_weights(strata: ArrayLike) -> np.ndarray:
@@ -223,7 +246,8 @@ def _scores(baseline: ArrayLike, candidate: ArrayLike) -> tuple[np.ndarray, np.n
         raise ValueError(f"two score arrays of one length are needed, not {first.shape} and {second.shape}")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError("a score is not finite")
-    return first, second
+    same = np.abs(second - first) <= ROUNDING * np.maximum(np.abs(first), np.abs(second))
+    return first, np.where(same, first, second)
 
 
 def _result(

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from tunelift.core.seeds import derive_seed
 from tunelift.statistics.intervals import Interval, group_codes, is_binary, normal_quantile, standard_error
+from tunelift.statistics.paired import FEW, caution
 from tunelift.statistics.randomisation import binomial_probability, flip_groups
 
 # With fewer groups what a test can show depends more on chance than a statement of it may: in simulations of 10 to 25
@@ -71,7 +72,7 @@ def detectable_from_interval(
 def detectable_mean(
     differences: ArrayLike, groups: ArrayLike | None = None, alpha: float = 0.05, power: float = 0.80
 ) -> float | None:
-    """The smallest mean difference that `compare_means` shows with this power.
+    """The smallest mean difference that `compare_means` shows with this power, with as many differences that are not 0.
 
     It comes from the noncentral t distribution; with groups, whose sign flips show less than a t-test where they differ
     in size, from sign flips of groups that are drawn again from those at hand.
@@ -83,22 +84,25 @@ def detectable_mean(
         power: Probability with which the effect is shown.
 
     Returns:
-        The effect; None when the spread cannot be estimated, or there are fewer than 50 groups.
+        The effect; None when the spread cannot be estimated, or there are fewer than 20 items or 50 groups.
     """
     from scipy.special import nctdtrinc, stdtrit
 
     differences = np.asarray(differences, dtype=float)
     spread = standard_error(differences, groups)
-    if spread is None:
+    if spread is None or len(differences) < FEW:
         return None
     error, freedom = spread
     if groups is None:
-        return float(nctdtrinc(freedom, 1 - power, stdtrit(freedom, 1 - alpha / 2))) * error
+        reach = caution(differences) * stdtrit(freedom, 1 - alpha / 2)
+        return float(nctdtrinc(freedom, 1 - power, reach)) * error
     codes = group_codes(groups, len(differences))
     sizes = np.bincount(codes).astype(float)
     if len(sizes) < FEWEST_GROUPS:
         return None
-    return _reach_of_flips(np.bincount(codes, differences) - differences.mean() * sizes, sizes, error, alpha, power)
+    sums = np.bincount(codes, differences)
+    reach = _reach_of_flips(sums - differences.mean() * sizes, sizes, error, alpha, power)
+    return None if reach is None else caution(sums) * reach
 
 
 def _reach_of_flips(noise: np.ndarray, sizes: np.ndarray, error: float, alpha: float, power: float) -> float | None:

@@ -17,7 +17,7 @@ DRAWS = 20_000
 EXACT_GROUPS = 14  # up to here all 2^14 patterns are fewer than DRAWS
 EXACT_OUTCOMES = 2_000_000
 CHUNK = 1_000
-TOLERANCE = 1e-9  # equal sums, added in another order, differ by less
+TOLERANCE = 1e-9  # equal sums, added in another order, differ by less, relative to their size
 
 
 def flip_groups(
@@ -42,10 +42,11 @@ def flip_groups(
         6 at 95 %), or when all groups have the same difference.
     """
     halves = np.concatenate([_half_means(kept, sums, weights) for kept in _patterns(len(sums), seed, draws)], axis=1)
-    p = float(np.mean((halves[0] <= TOLERANCE) & (halves[1] >= -TOLERANCE)))
+    nothing = TOLERANCE * float(np.abs(sums / weights).max())
+    p = float(np.mean((halves[0] <= nothing) & (halves[1] >= -nothing)))
     rejected = int((1 - confidence) * halves.shape[1] + TOLERANCE)  # so many patterns are too rare to be believed
     low, high = float(np.sort(halves[0])[rejected]), float(np.sort(halves[1])[-1 - rejected])
-    if not np.isfinite([low, high]).all() or high - low <= TOLERANCE:
+    if not np.isfinite([low, high]).all() or high - low <= nothing:
         return p, None
     return p, Interval(low, high, confidence, "sign flips of groups")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tunelift.comparison.compare import known_metric
 from tunelift.comparison.logs.harness import read_harness
 from tunelift.core.errors import UserError
 
@@ -65,6 +66,21 @@ def test_one_of_several_filters_must_be_chosen(tmp_path: Path) -> None:
         read_harness(path, filter="strict")
     assert [sample.answer for sample in read_harness(path, filter="flexible-extract").samples] == ["4"] * 6
     assert [sample.answer for sample in read_harness(path, filter="strict-match").samples] == [None] * 6
+
+
+def test_one_filter_is_no_choice(tmp_path: Path) -> None:
+    log = read_harness(write(tmp_path, [line(number, acc=1.0) for number in range(6)]), filter="strict-match")
+    assert (len(log.samples), log.filters) == (6, ["none"])
+
+
+def test_a_perplexity_that_is_a_log_likelihood_is_called_one(tmp_path: Path) -> None:
+    """As the harness writes LAMBADA: `return {"perplexity": ll, "acc": int(is_greedy)}`."""
+    values = [-2.5, -0.01, 0.0, 1.0, 12.5, -3]
+    log = read_harness(write(tmp_path, [line(at, perplexity=value, acc=1) for at, value in enumerate(values)]))
+    assert [sample.metrics for sample in log.samples] == [
+        {"log_likelihood" if value <= 0 else "perplexity": value, "acc": 1} for value in values
+    ]
+    assert known_metric("log_likelihood", log.samples).higher_is_better
 
 
 def test_results_beside_the_samples_tell_directions_and_scores(tmp_path: Path) -> None:

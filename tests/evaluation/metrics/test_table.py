@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
 
 from tunelift.core.errors import UserError
-from tunelift.evaluation.metrics.table import BY_KIND, FORMS, LOWER_IS_BETTER, METRICS, make_metrics
+from tunelift.evaluation.metrics.table import (
+    BY_KIND,
+    FORMS,
+    LOWER_IS_BETTER,
+    METRICS,
+    direction_of,
+    make_metrics,
+    range_of,
+)
 
 
 def make(make_task: Callable[..., Any], kind: str, *metrics: dict[str, Any]) -> Any:
@@ -40,7 +49,7 @@ def test_the_names_of_the_tables_are_those_of_metrics() -> None:
     assert {kind for kinds in FORMS.values() for kind in kinds} <= BY_KIND.keys()
 
 
-def test_directions_by_name_are_those_of_the_metrics(make_task: Any) -> None:
+def test_directions_and_ranges_by_name_are_those_of_the_metrics(make_task: Any) -> None:
     kinds = {name: kinds[0] for names, kinds in FORMS.items() for name in names}
     arguments = {name: {"out_of_scope": "neutral"} for name in ("in_scope_acc", "out_of_scope_recall")}
     for name in METRICS:
@@ -49,3 +58,24 @@ def test_directions_by_name_are_those_of_the_metrics(make_task: Any) -> None:
             continue  # higher is better; they need packages and models
         (metric,) = make_metrics(task, allow_execution=True)
         assert (metric.name in LOWER_IS_BETTER) == (not metric.higher_is_better), name
+        assert direction_of(name) == metric.higher_is_better, name
+        assert range_of(name) == (metric.low, metric.high), name
+
+
+@pytest.mark.parametrize(
+    ("name", "higher", "ends"),
+    [
+        ("WER", False, (0, inf)),
+        ("rougel", True, (0, 1)),
+        ("ACC_norm", True, (0, 1)),
+        ("grader.mae", False, (0, inf)),
+        ("mae.grader", None, None),
+        ("ppl", False, (1, inf)),
+        ("loss", False, (0, inf)),
+        ("Error_Rate", False, None),
+        ("log_likelihood", True, (-inf, 0)),
+        ("seconds", None, None),
+    ],
+)
+def test_names_of_others(name: str, higher: bool | None, ends: tuple[float, float] | None) -> None:
+    assert (direction_of(name), range_of(name)) == (higher, ends)

@@ -11,7 +11,9 @@ from typing import Any
 from tunelift.comparison.logs.log import Log, as_number, named_groups
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.records import Sample
+from tunelift.evaluation.metrics.table import LOG_LIKELIHOOD
 
+PERPLEXITY = "perplexity"
 INVALID = "[invalid]"  # what the harness's regex filters write when nothing matches
 FILE_NAME = re.compile(r"samples_(?P<task>.+?)(?:_(?P<date>\d{4}-\d{2}-\d{2}T.*))?")
 
@@ -22,7 +24,7 @@ def read_harness(path: Path, group_by: str | None = None, filter: str | None = N
     Args:
         path: JSON lines in the harness's layout.
         group_by: The field of documents whose value names the group; the samples' own groups unless given.
-        filter: The filter to read; needed only where the file holds several.
+        filter: The filter to read where the file holds several; one that holds fewer is read as it is.
 
     Returns:
         The samples in the order of `doc_id`, with the hashes of their documents. The name is that of the condition,
@@ -32,20 +34,25 @@ def read_harness(path: Path, group_by: str | None = None, filter: str | None = N
         UserError: The file is missing, holds no samples, has lines that are no samples, or the filter must be
             chosen.
     """
-    rows = sorted(_of_filter(path, _read_rows(path), filter), key=lambda row: row["doc_id"])
+    rows = _read_rows(path)
+    filters = sorted({_filter(row) for row in rows})
+    chosen = _chosen(path, filters, filter)
+    rows = sorted((row for row in rows if chosen in (None, _filter(row))), key=lambda row: row["doc_id"])
     groups = [row.get("group") for row in rows]
     if group_by:
         groups = list(named_groups(path, group_by, [row.get("doc") for row in rows]))
     match = FILE_NAME.fullmatch(path.stem)
-    higher_is_better, scores = _recorded(path, filter)
+    higher_is_better, scores = _recorded(path, chosen)
     return Log(
         path=path,
+        kind="samples",
         name=str(rows[0].get("condition") or path.resolve().parent.name or path.stem),
         task=match["task"] if match else path.stem,
         samples=[_sample(row, group) for row, group in zip(rows, groups, strict=True)],
         documents=[str(row.get("doc_hash") or _document_hash(row["doc"])) for row in rows],
         higher_is_better=higher_is_better,
         scores=scores,
+        filters=filters,
     )
 
 
@@ -83,13 +90,19 @@ def _is_texts(value: Any) -> bool:
     return value is None or (isinstance(value, list) and all(isinstance(each, str) for each in value))
 
 
-def _of_filter(path: Path, rows: list[dict[str, Any]], filter: str | None) -> list[dict[str, Any]]:
-    filters = sorted({str(row.get("filter", "none")) for row in rows})
-    if filter is None and len(filters) > 1:
+def _filter(row: dict[str, Any]) -> str:
+    return str(row.get("filter", "none"))
+
+
+def _chosen(path: Path, filters: list[str], filter: str | None) -> str | None:
+    """The filter whose rows are read; None where there is nothing to choose."""
+    if len(filters) < 2:
+        return None
+    if filter is None:
         raise UserError(path, f"holds the answers of {len(filters)} filters", f"choose one: {', '.join(filters)}")
-    if filter is not None and filter not in filters:
+    if filter not in filters:
         raise UserError(path, f'has no filter "{filter}"', nearest(filter, filters))
-    return [row for row in rows if filter is None or str(row.get("filter", "none")) == filter]
+    return filter
 
 
 def _document_hash(document: Any) -> str:
@@ -102,6 +115,9 @@ def _sample(row: dict[str, Any], group: Any) -> Sample:
     filtered = _first(row.get("filtered_resps"))
     names = row.get("metrics") or row.keys() - {"doc_id"}
     numbers = {name: as_number(row.get(name)) for name in names}
+    perplexity = numbers.get(PERPLEXITY)
+    if perplexity is not None and perplexity <= 0:  # no perplexity is below 1: the harness keeps its logarithm there
+        numbers[LOG_LIKELIHOOD] = numbers.pop(PERPLEXITY)
     return Sample(
         example_id=str(row.get("example_id", row["doc_id"])),
         doc_id=row["doc_id"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -68,6 +69,7 @@ def _log(path: Path, header: Any, samples: Iterable[tuple[str, Any]], group_by: 
         groups = named_groups(path, group_by, [sample["metadata"] for sample in first])
     return Log(
         path=path,
+        kind="inspect",
         name=str(about.get("model") or path.stem),
         task=str(about.get("task") or ""),
         samples=[
@@ -128,9 +130,17 @@ def _sample(number: int, epochs: list[dict[str, Any]], group: str | None) -> Sam
         output="",
         answer="",  # whether there was one is not known
         finish_reason="",
-        metrics={name: fmean(epoch["scores"][name] for epoch in epochs if name in epoch["scores"]) for name in names},
+        metrics={name: _mean([epoch["scores"][name] for epoch in epochs if name in epoch["scores"]]) for name in names},
         group=group,
     )
+
+
+def _mean(values: list[float]) -> float:
+    """Their mean; infinite where their sum is."""
+    try:
+        return fmean(values)
+    except OverflowError:
+        return inf
 
 
 def _question(given: Any) -> Any:

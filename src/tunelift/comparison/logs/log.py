@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tunelift.core.errors import UserError, nearest, shorten
 from tunelift.core.records import Sample
+
+SMALLEST = 1e-100  # the squares of smaller numbers are 0, and so would be the spread of scores that differ
+Kind = Literal["samples", "inspect", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,31 +22,37 @@ class Log:
 
     Attributes:
         path: The file.
+        kind: What kind of file it is: two of one kind give an item the same document.
         name: What answered.
         task: Name of the task; empty where the file does not say.
         samples: One for each item. Where the file is silent, `doc` and the texts are empty.
         documents: Hash of each item's document; None where items are known by their `example_id`.
         higher_is_better: Direction of the metrics of which it is known.
         scores: The scores of all items together, where they are known.
+        filters: The harness's filters of which the file holds answers.
     """
 
     path: Path
+    kind: Kind
     name: str
     task: str
     samples: list[Sample]
     documents: list[str] | None = None
     higher_is_better: Mapping[str, bool] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)
+    filters: Sequence[str] = ()
 
 
 def as_number(value: Any) -> float | None:
-    """A finite number, also of a truth value; None for everything else."""
+    """A finite number, also of a truth value, and 0 for what is next to nothing; None for everything else."""
     if not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
+    if abs(number) < SMALLEST:
+        return 0.0
     return number if isfinite(number) else None
 
 

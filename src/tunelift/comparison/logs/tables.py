@@ -38,6 +38,7 @@ def read_table(path: Path, group_by: str | None = None) -> Log:
     metrics = [name for name in rows[0] if name not in (ID, GROUP, INPUT, TARGET, group_by)]
     return Log(
         path=path,
+        kind="table",
         name=path.stem,
         task="",
         samples=[

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
+from math import inf
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, validate_call
@@ -145,11 +146,24 @@ ALIASES = {"acc_norm": f"{CHOICE}_bytes", "acc_bytes": f"{CHOICE}_bytes", "brier
 # Metrics of choices that were scored; a multiple-choice task whose headline is one of them generates nothing.
 SCORED = {CHOICE, f"{CHOICE}_tokens", f"{CHOICE}_bytes", "ndcg", "mrr", "hit_rate", "auc", "brier_score", "ece", "nll"}
 
-# Of samples that are read from files often nothing but the name of a metric is known.
+LOG_LIKELIHOOD = "log_likelihood"
+
+# Of samples that are read from files often nothing but the name of a metric is known; some are only others' names.
 LOWER_IS_BETTER = frozenset(
     {"nll", "brier_score", "brier", "ece", "ter", "bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity"}
-    | {"repetition", "hamming_loss", "mae", "mse", "rmse", "wer", "cer"}
+    | {"repetition", "hamming_loss", "mae", "mse", "rmse", "wer", "cer", "loss", "ppl", "error", "error_rate"}
 )
+# Of the metrics of tunelift all others go from 0 to 1.
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("mcc", "pearson", "spearman", "semantic_similarity"), (-1.0, 1.0)),
+    "r2": (-inf, 1.0),
+    **dict.fromkeys(("brier_score", "brier"), (0.0, 2.0)),
+    **dict.fromkeys(("bleu", "chrf", "chrf++"), (0.0, 100.0)),
+    **dict.fromkeys(("reference_logprob", LOG_LIKELIHOOD), (-inf, 0.0)),
+    **dict.fromkeys(("perplexity", "byte_perplexity", "word_perplexity", "ppl"), (1.0, inf)),
+    **dict.fromkeys(("nll", "loss", "bits_per_byte", "ter", "wer", "cer", "mae", "mse", "rmse"), (0.0, inf)),
+}
+OWN_NAMES = frozenset(map(str.casefold, (*METRICS, *ALIASES)))
 
 BY_KIND: dict[str, tuple[str, ...]] = {
     "choice": ("acc",),
@@ -177,6 +191,25 @@ FORMS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("pass_at_k",): ("code", "text"),
     ("execution_match", "sql_exact"): ("sql", "text"),
 }
+
+
+def direction_of(name: str) -> bool | None:
+    """Whether higher is better by a metric of this name; None where the name does not tell."""
+    bare = _bare(name)
+    if bare in LOWER_IS_BETTER:
+        return False
+    return True if bare in OWN_NAMES or bare in RANGES else None
+
+
+def range_of(name: str) -> tuple[float, float] | None:
+    """Between what a metric of this name lies; None where the name does not tell."""
+    bare = _bare(name)
+    return RANGES.get(bare, (0.0, 1.0) if bare in OWN_NAMES else None)
+
+
+def _bare(name: str) -> str:
+    """A name as the tables have it: others write it in any case, and Inspect as ``scorer.part``."""
+    return name.casefold().rpartition(".")[2]
 
 
 def make_metrics(task: Task, allow_execution: bool = False) -> list[Metric]:
