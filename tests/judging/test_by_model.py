@@ -38,7 +38,7 @@ def test_a_judge_that_knows(run: Path, judging: Callable[..., Any], higher: Say)
         "tuned is better                  24    60.0   44.6 to 73.7",
         "base is better                    8    20.0   10.5 to 34.8",
         "tie                               8    20.0   10.5 to 34.8     4 with the same text from both",
-        "wins minus losses                     +40.0   +14.1 to +65.9   p = 0.003",
+        "wins minus losses                     +40.0   +12.7 to +61.2   p = 0.007",
         "same verdict in both orders      36   100.0   90.4 to 100.0    of 36 pairs",
         "the first answer wins            32    50.0   33.6 to 66.4     of 64 verdicts",
         "the longer answer wins           24    75.0   57.9 to 86.7     of 32 pairs",
