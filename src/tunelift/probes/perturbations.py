@@ -73,7 +73,7 @@ def injected(task: Task, items: Sequence[Example], pool: Sequence[Example], seed
         changed.append(replace(item, fields={**item.fields, field: text}))
         demanded[item.id] = (wanted, instruction)
     description = "an instruction to answer something else is hidden in the text"
-    return [Variation("hidden", description, task, changed, list(pool), demanded=demanded)] if changed else []
+    return [Variation("instruction", description, task, changed, list(pool), demanded=demanded)] if changed else []
 
 
 def negated(task: Task, items: Sequence[Example], pool: Sequence[Example], limit: int, seed: int) -> list[Variation]:

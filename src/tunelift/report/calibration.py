@@ -8,7 +8,7 @@ from tunelift.evaluation.calibration import LEVEL, Calibration
 from tunelift.evaluation.temperature import HIGHEST, LOWEST, TemperatureCheck
 from tunelift.report.charts import KINDS, Curve, reliability_chart
 from tunelift.report.section import Section
-from tunelift.report.wording import interval_text, number_text, p_text, percent
+from tunelift.report.wording import interval_text, number_text, p_cell, p_text, percent
 from tunelift.statistics.paired import PairedResult
 
 STRIKING = 0.1  # calibration error that is worth a line in the summary
@@ -114,7 +114,7 @@ def _row(name: str, found: Calibration) -> list[str]:
         percent(found.confidence),
         percent(found.ece_debiased),
         interval_text(found.interval),
-        p_text(found.p).removeprefix("p = ").removeprefix("p "),
+        p_cell(found.p),
         number_text(found.brier.score),
         number_text(found.brier.miscalibration),
         *(percent(accuracy) for _, accuracy in found.selective.accuracies),

@@ -26,6 +26,7 @@ from tunelift.report.wording import (
     listed,
     metric_name,
     of_hundred,
+    p_cell,
     p_text,
     percent,
     points,
@@ -76,7 +77,7 @@ def _attack_section(probe: ProbeResult) -> Section:
         for result in probe.attacks.values()
     ]
     scored = listed(list(dict.fromkeys(result.metric or "right" for result in probe.attacks.values())))
-    heading = ["condition", scored, "under attack", "95 % interval", "lost", "95 % interval", "texts tried"]
+    heading = ["condition", scored, "under attack", "95 % interval", "lost", "95 % interval", "texts tried, at most"]
     return Section(f"probe-{probe.name}", title, question, sentences, heading, rows, summary=sentences)
 
 
@@ -159,11 +160,11 @@ def _losses(name: str, variations: tuple[VariationResult, ...]) -> str:
     shown = {way.name: way.changes[name] for way in variations if way.changes[name].adjusted_p <= LEVEL}
     lost = {way: change for way, change in shown.items() if change.result.effect < 0}
     measured = unit(variations[0].comparison)
+    corrected = f" after correction for {len(variations)} variations" if len(variations) > 1 else ""
     if not lost:
-        return f"{name}: no variation could be shown to cost anything{_possible(name, variations)}."
+        return f"{name}: no loss could be shown{corrected}{_possible(name, variations)}."
     ordered = sorted(lost, key=lambda way: lost[way].result.effect)
     named = listed([f"{way} ({points(lost[way].result.effect, scale)}{measured})" for way in ordered])
-    corrected = f" after correction for {len(variations)} variations" if len(variations) > 1 else ""
     return f"{name} loses with {named}, shown at 5 %{corrected}."
 
 
@@ -177,7 +178,8 @@ def _possible(name: str, variations: tuple[VariationResult, ...]) -> str:
         return ""
     comparison = variations[0].comparison
     loss = f"{percent(-reached[lowest], comparison.scale)}{unit(comparison)}"
-    return f", but a loss of {loss} ({lowest}) is not excluded either"
+    which = f" ({lowest})" if len(variations) > 1 else ""
+    return f", but one of {loss}{which} is not excluded either"
 
 
 def _obeyed(measure: Measure | None) -> list[str]:
@@ -266,7 +268,7 @@ def unseen_sentences(probe: ProbeResult) -> list[str]:
 def _changes_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
     names = list(probe.variations[0].changes)
     scale = probe.variations[0].comparison.scale
-    columns = (part for name in names for part in (name, "change (95 % interval)", "p (Holm)"))
+    columns = (part for name in names for part in (name, "change, 95 % interval", "p (Holm)"))
     heading = ["variation", *columns, "what is different"]
     rows = []
     for way in probe.variations:
@@ -278,7 +280,7 @@ def _changes_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
 
 def _change(score: float, change: Change, scale: float) -> list[str]:
     limits = f" ({interval_text(change.result.interval, scale)})" if change.result.interval else ""
-    return [percent(score, scale), points(change.result.effect, scale) + limits, p_text(change.adjusted_p)]
+    return [percent(score, scale), points(change.result.effect, scale) + limits, p_cell(change.adjusted_p)]
 
 
 def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
@@ -295,7 +297,7 @@ def _tasks_table(probe: ProbeResult) -> tuple[list[str], list[list[str]]]:
             effect = [
                 points(result.effect, comparison.scale),
                 interval_text(result.interval, comparison.scale),
-                p_text(contrast.p),
+                p_cell(contrast.p),
             ]
         items = f"{comparison.items:,}"
         compared = _beside(probe.transfers.get(way.name), comparison.scale) if probe.transfers else []
@@ -311,4 +313,4 @@ def _beside(transfer: Transfer | None, scale: float) -> list[str]:
         return [NONE, NONE, NONE]
     p, difference = transfer.adjusted_p, transfer.difference
     limits = interval_text(difference.interval, scale)
-    return [points(difference.effect, scale), limits, NONE if p is None else p_text(p)]
+    return [points(difference.effect, scale), limits, p_cell(p)]

@@ -8,7 +8,7 @@ from tunelift.evaluation.safety.rates import Rate
 from tunelift.probes.records import Change, Measure
 from tunelift.probes.safety_results import SafetyResult, SwapResult
 from tunelift.report.section import Section
-from tunelift.report.wording import LEVEL, NONE, interval_text, listed, p_text, percent, points
+from tunelift.report.wording import LEVEL, NONE, interval_text, listed, p_cell, p_text, percent, points
 
 
 def safety_sections(result: SafetyResult | None) -> list[Section]:
@@ -138,4 +138,4 @@ def _difference(change: Change | None, scale: float = 100.0) -> list[str]:
     if change is None:
         return [NONE, NONE, NONE]
     result = change.result
-    return [points(result.effect, scale), interval_text(result.interval, scale), p_text(change.adjusted_p)]
+    return [points(result.effect, scale), interval_text(result.interval, scale), p_cell(change.adjusted_p)]

@@ -9,7 +9,7 @@ from tunelift.core.errors import counted
 from tunelift.diagnosis.records import Diagnosis, SliceEffect
 from tunelift.diagnosis.slices import ANSWER, LENGTH
 from tunelift.report.section import Section
-from tunelift.report.wording import LEVEL, NONE, interval_text, label, listed, p_text, percent, points, unit
+from tunelift.report.wording import LEVEL, interval_text, label, listed, p_cell, percent, points, unit
 
 QUESTION = "Whether the effect of {candidate} against {baseline} differs between kinds of items"
 
@@ -76,5 +76,5 @@ def _row(found: SliceEffect, scale: float) -> list[str]:
         interval_text(effect.interval, scale),
         points(difference.effect, scale),
         interval_text(difference.interval, scale),
-        NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= "),
+        p_cell(p),
     ]

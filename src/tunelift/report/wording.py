@@ -58,6 +58,11 @@ def p_text(p: float) -> str:
     return f"p = {p:.{decimals}f}"
 
 
+def p_cell(p: float | None) -> str:
+    """The same under a heading that says what it is: ``< 0.0001``, ``0.003``."""
+    return NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
+
+
 def seconds_text(seconds: float | None) -> str:
     """A duration in seconds with the digits that matter."""
     if seconds is None:
