@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tunelift.core.hardware import quota_cores, return_free_memory
+from tunelift.core.hardware import KERNELS, limit_kernels, quota_cores, return_free_memory
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,46 @@ def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("ctypes.CDLL", missing)
     return_free_memory()
+
+
+PRODUCTS = """
+import resource
+import torch
+from tunelift.core.hardware import limit_kernels, return_free_memory
+
+limit_kernels()
+weights = [torch.zeros(shape, dtype=torch.bfloat16) for shape in ((576, 1536), (1536, 576), (576, 192))]
+
+
+def compute(rows):
+    for weight in weights:
+        states = torch.zeros(rows, len(weight), dtype=torch.bfloat16)
+        states @ weight @ weight.T
+
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+
+
+compute(400)
+before = resident()
+for rows in range(401, 481):
+    compute(rows)
+return_free_memory()
+print((resident() - before) >> 20)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not show the memory of a process")
+def test_products_of_ever_new_shapes_do_not_fill_the_memory() -> None:
+    grown = subprocess.run([sys.executable, "-c", PRODUCTS], capture_output=True, text=True, check=True)
+    assert int(grown.stdout) < 100
+
+
+def test_the_user_may_keep_more_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LRU_CACHE_CAPACITY", "unset below")
+    monkeypatch.delenv("LRU_CACHE_CAPACITY")
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "700")
+    limit_kernels()
+    assert os.environ["LRU_CACHE_CAPACITY"] == str(KERNELS)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "700"

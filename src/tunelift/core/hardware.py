@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+# Compiled kernels that are kept: somewhat more than a layer has shapes, forward and backward.
+KERNELS = 64
+
 
 def cpu_flags() -> frozenset[str]:
     """The instruction-set flags of the processor; empty where the system does not tell."""
@@ -46,6 +49,17 @@ def limit_threads() -> None:
     import torch
 
     torch.set_num_threads(min(torch.get_num_threads(), quota_cores() or torch.get_num_threads()))
+
+
+def limit_kernels() -> None:
+    """Keep few of the kernels that the library compiles for every new shape of a product in half precision.
+
+    Sequences differ in length, so that shapes hardly ever come again, and the library would keep a thousand kernels of
+    about half a megabyte, in each of two caches. Those of one layer are enough: all layers have the same shapes. The
+    settings count only before the first such product, and what the user has set stays.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, str(KERNELS))
 
 
 def device() -> str:

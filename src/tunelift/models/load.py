@@ -168,6 +168,7 @@ def load_weights(name: str, source: str, precision: str, kind: Any, spare: str =
     import torch
 
     hardware.limit_threads()
+    hardware.limit_kernels()
     dtype = getattr(torch, hardware.fast_precision() if precision == "auto" else precision)
     with _explained(name):
         model, found = kind.from_pretrained(source, dtype=dtype, use_safetensors=True, output_loading_info=True)
