@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunelift.comparison.records import Contrast
+from tunelift.comparison.records import Contrast, contrast_p_text
 from tunelift.diagnosis.records import Confusion
 from tunelift.report.html import render_html
 from tunelift.report.markdown import render_markdown
@@ -18,12 +18,10 @@ from tunelift.report.wording import (
     bytes_text,
     clip,
     confusion_name,
-    contrast_p_text,
     label,
     listed,
     notes,
     outcome,
-    p_text,
     percent,
     points,
     remarks,
@@ -32,21 +30,6 @@ from tunelift.report.wording import (
 )
 from tunelift.statistics.bayes import Posterior
 from tunelift.statistics.intervals import Interval
-
-
-@pytest.mark.parametrize(
-    ("p", "text"),
-    [
-        (0.0, "p < 0.0001"),
-        (0.00034, "p = 0.0003"),
-        (0.0031, "p = 0.003"),
-        (0.0496, "p = 0.050"),
-        (0.42, "p = 0.42"),
-        (1.0, "p = 1.00"),
-    ],
-)
-def test_p_text(p: float, text: str) -> None:
-    assert p_text(p) == text
 
 
 def test_numbers() -> None:

@@ -96,7 +96,7 @@ class Verdict:
     def _shortfall(self) -> str:
         least = f"{self.needed * self.scale:+g}"
         if self.interval is not None and self.interval.low >= self.needed:
-            lack = f"the test shows no difference (p {p_text(self.p, self.alpha)})"
+            lack = f"the test shows no difference ({p_text(self.p, self.alpha)})"
         else:
             lack = f"its lower end has to reach {least}"
         if self.effect <= self.needed:

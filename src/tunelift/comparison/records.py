@@ -169,8 +169,7 @@ def _contrast_line(contrast: Contrast, scale: float, unit: str) -> str:
     number, signed = (partial(score_text, scale=scale, digits=digits, sign=sign) for sign in ("", "+"))
     line = f"{contrast.candidate} vs {contrast.baseline}: {signed(result.effect)}{unit}"
     line += f" ({' to '.join(map(signed, ends_of(interval)))})" if interval else " (no interval)"
-    single, corrected = p_text(result.p), p_text(contrast.p)
-    line += f", p {single}" + ("" if corrected == single else f" (Holm {corrected.removeprefix('= ')})")
+    line += f", {contrast_p_text(contrast)}"
     if posterior := contrast.posterior:
         limits = " to ".join(map(signed, ends_of(posterior.interval)))
         line += f", better with a probability of {chance_text(posterior.better)} ({limits})"
@@ -193,11 +192,18 @@ def chance_text(probability: float) -> str:
 
 
 def p_text(p: float, level: float = LEVEL) -> str:
-    """A p-value behind its sign, such as ``= 0.031``, with as many digits as tell on which side of the level it is."""
+    """``p < 0.0001``, ``p = 0.003``, ``p = 0.42``, with as many decimals as tell on which side of the level it is."""
     if p < 0.0001:
-        return "< 0.0001"
-    digits = next(digits for digits in range(2, 18) if (float(f"{p:.{digits}g}") > level) == (p > level))
-    return f"= {p:.{digits + 1}f}" if 0.01 <= p < 0.1 else f"= {p:.{digits}g}"
+        return "p < 0.0001"
+    usual = 4 if p < 0.001 else 3 if p < 0.1 else 2
+    decimals = next(count for count in range(usual, 18) if (float(f"{p:.{count}f}") > level) == (p > level))
+    return f"p = {p:.{decimals}f}"
+
+
+def contrast_p_text(contrast: Contrast) -> str:
+    """The p-value that goes with the interval and, where it is another one, the corrected one that verdicts follow."""
+    single, corrected = p_text(contrast.result.p), p_text(contrast.p)
+    return single if corrected == single else f"{single} (Holm {corrected.removeprefix('p = ')})"
 
 
 def unit_name(scale: float) -> str:

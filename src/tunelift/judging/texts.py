@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tunelift.comparison.records import p_text
 from tunelift.core.errors import counted
 from tunelift.evaluation.judges.pairwise import Preference, Share
 from tunelift.judging.by_model import Judged
 from tunelift.judging.by_people import People, PeoplesPreference
 from tunelift.judging.outcomes import Verdict, outcome_of, verdict_shares
 from tunelift.report.columns import align
-from tunelift.report.wording import interval_text, number_text, p_text, percent, points
+from tunelift.report.wording import interval_text, number_text, percent, points
 from tunelift.statistics.agreement import Agreement
 from tunelift.statistics.intervals import Interval
 from tunelift.statistics.paired import PairedResult

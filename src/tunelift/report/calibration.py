@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tunelift.comparison.records import p_text
 from tunelift.evaluation.calibration import LEVEL, Calibration
 from tunelift.evaluation.temperature import HIGHEST, LOWEST, TemperatureCheck
 from tunelift.report.charts import KINDS, Curve, reliability_chart
 from tunelift.report.section import Section
-from tunelift.report.wording import interval_text, number_text, p_cell, p_text, percent
+from tunelift.report.wording import interval_text, number_text, p_cell, percent
 from tunelift.statistics.paired import PairedResult
 
 STRIKING = 0.1  # calibration error that is worth a line in the summary

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from math import log2
 from statistics import fmean
 
+from tunelift.comparison.records import p_text
 from tunelift.core.errors import counted
 from tunelift.evaluation.safety.canaries import Leakage
 from tunelift.probes.canaries import ALTERNATIVES, LeakageResult
 from tunelift.report.section import Section
-from tunelift.report.wording import LEVEL, NONE, interval_text, p_text
+from tunelift.report.wording import LEVEL, NONE, interval_text
 
 MOST = log2(ALTERNATIVES + 1)
 # Mean exposure of secrets that a model knows nothing of: every rank is equally likely, which makes it 1 / ln 2.

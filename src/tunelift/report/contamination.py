@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tunelift.comparison.contamination import PARAPHRASE, OverlapPair, TrainingOverlap
-from tunelift.comparison.records import Comparison, Contrast
+from tunelift.comparison.records import Comparison, Contrast, contrast_p_text
 from tunelift.core.errors import counted
 from tunelift.evaluation.contamination.hint import MembershipHint
 from tunelift.evaluation.contamination.overlap import Kind
 from tunelift.report.section import Section
-from tunelift.report.wording import (
-    NONE,
-    contrast_p_text,
-    interval_text,
-    metric_name,
-    one_line,
-    outcome,
-    percent,
-    points,
-)
+from tunelift.report.wording import NONE, interval_text, metric_name, one_line, outcome, percent, points
 
 SHOWN = 20
 KIND_NAMES: dict[Kind, str] = {

@@ -8,6 +8,7 @@ from functools import partial
 from importlib.resources import files
 from typing import Any
 
+from tunelift.comparison.records import contrast_p_text, p_text
 from tunelift.diagnosis.records import Confusion, ConfusionTable
 from tunelift.report import charts, items, wording
 from tunelift.report.record import RunReport
@@ -81,8 +82,8 @@ def _environment(scale: float) -> Any:
         "effect": wording.effect_text,
         "interval": partial(wording.interval_text, scale=scale),
         "label": wording.label,
-        "p": wording.p_text,
-        "contrast_p": wording.contrast_p_text,
+        "p": p_text,
+        "contrast_p": contrast_p_text,
         "percent": wording.percent,
         "number": wording.number_text,
         "points": partial(wording.points, scale=scale),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import yaml
 
+from tunelift.comparison.records import contrast_p_text, p_text
 from tunelift.models.card import Kind, how_to_load
 from tunelift.report.canaries import seen_sentence
 from tunelift.report.probes import unseen_sentences
@@ -15,7 +16,6 @@ from tunelift.report.sections import report_sections
 from tunelift.report.wording import (
     bytes_text,
     confusion_name,
-    contrast_p_text,
     effect_text,
     flips_text,
     interval_text,
@@ -27,7 +27,6 @@ from tunelift.report.wording import (
     number_text,
     of_hundred,
     one_line,
-    p_text,
     percent,
     points,
     remarks,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tunelift.comparison.records import Comparison
+from tunelift.comparison.records import Comparison, p_text
 from tunelift.core.errors import counted
 from tunelift.probes.attack import AttackResult
 from tunelift.probes.records import (
@@ -27,7 +27,6 @@ from tunelift.report.wording import (
     metric_name,
     of_hundred,
     p_cell,
-    p_text,
     percent,
     points,
     unit,

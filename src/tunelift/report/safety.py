@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tunelift.comparison.records import p_text
 from tunelift.evaluation.safety.rates import Rate
 from tunelift.probes.records import Change, Measure
 from tunelift.probes.safety_results import SafetyResult, SwapResult
 from tunelift.report.section import Section
-from tunelift.report.wording import LEVEL, NONE, interval_text, listed, p_cell, p_text, percent, points
+from tunelift.report.wording import LEVEL, NONE, interval_text, listed, p_cell, percent, points
 
 
 def safety_sections(result: SafetyResult | None) -> list[Section]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tunelift.comparison.records import Contrast
+from tunelift.comparison.records import Contrast, contrast_p_text, p_text
 from tunelift.report.columns import align
 from tunelift.report.record import RunReport
 from tunelift.report.sections import report_sections
@@ -12,7 +12,6 @@ from tunelift.report.wording import (
     NONE,
     anchors,
     confusion_name,
-    contrast_p_text,
     effect_text,
     items_text,
     label,
@@ -20,7 +19,6 @@ from tunelift.report.wording import (
     notes,
     number_text,
     outcome,
-    p_text,
     percent,
     points,
     reservation,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import chain, count
 from typing import Literal
 
-from tunelift.comparison.records import Comparison, ConditionScore, Contrast, chance_text
+from tunelift.comparison.records import Comparison, ConditionScore, Contrast, chance_text, p_text
 from tunelift.diagnosis.records import Confusion, Diagnosis
 from tunelift.report.record import RunReport
 from tunelift.statistics.intervals import Interval
@@ -48,14 +48,6 @@ def decimals(scale: float) -> int:
 def interval_text(interval: Interval | None, scale: float = 100.0) -> str:
     """``26.1 to 37.3``, in per cent or percentage points, or in the unit of the score."""
     return f"{percent(interval.low, scale)} to {percent(interval.high, scale)}" if interval else NONE
-
-
-def p_text(p: float) -> str:
-    """``p < 0.0001``, ``p = 0.003``, ``p = 0.42``."""
-    if p < 0.0001:
-        return "p < 0.0001"
-    decimals = 4 if p < 0.001 else 3 if p < 0.1 else 2
-    return f"p = {p:.{decimals}f}"
 
 
 def p_cell(p: float | None) -> str:
@@ -103,12 +95,6 @@ def reservation(contrast: Contrast) -> str | None:
 
 def _is_gain(result: PairedResult) -> bool:
     return result.p <= LEVEL and result.effect > 0
-
-
-def contrast_p_text(contrast: Contrast) -> str:
-    """The p-value that goes with the interval and, where it is another one, the corrected one that verdicts follow."""
-    single, corrected = p_text(contrast.result.p), p_text(contrast.p)
-    return single if corrected == single else f"{single} (Holm {corrected.removeprefix('p = ')})"
 
 
 def remarks(contrast: Contrast, comparison: Comparison) -> list[str]:
