@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import get_device_states, set_device_states
 
 from tunelift.core.records import Prompt
 from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
+from tunelift.engine.kept import kept_in_less_memory
 from tunelift.engine.plain import plain_logits, plan_padded
 from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
@@ -86,7 +87,7 @@ def step_loss(
     def run(plan: Plan, stem: Stem) -> float:
         total = sum(behind(part, stem) for part in plan.below)
         for group in plan.groups:
-            with precision():
+            with precision(), kept_in_less_memory():
                 loss = loss_sum(model, [prompts[index] for index in group], stem)
             if backward:
                 backward(loss)
@@ -94,28 +95,42 @@ def step_loss(
         return total
 
     def behind(plan: Plan, above: Stem) -> float:
-        def read(_: Tensor) -> tuple[Tensor, ...]:
-            with precision():
-                return tuple(read_stem(model, np.array(plan.stem), above))
-
-        # Its graph is made when the gradients of all that continues it are known, and is not in memory until then. The
-        # state of a device's random numbers is kept for the devices of arguments.
-        weight = next(model.parameters())
-        states = checkpoint(read, weight, use_reentrant=False) if backward else read(weight)
+        tokens = np.array(plan.stem)
+        same_random_numbers = _random_numbers(next(model.parameters()))
+        with precision(), torch.no_grad():
+            states = read_stem(model, tokens, above)
         inner, leaves = _continue(above, len(plan.stem), states)
         total = run(plan, inner)
-        tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if leaf.grad is not None]
-        torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
+        if backward:
+            # Its graph is made when the gradients of all that continues it are known, and is not in memory before.
+            with same_random_numbers(), precision(), kept_in_less_memory():
+                states = read_stem(model, tokens, above)
+            tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if state.requires_grad]
+            torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
         return total
 
     with torch.set_grad_enabled(backward is not None):
         return run(plan, Stem())
 
 
+def _random_numbers(weight: Tensor) -> Callable[[], AbstractContextManager[None]]:
+    """A context in which the random numbers are drawn again that are drawn from now on, such as those of dropout."""
+    kind, now, (devices, states) = weight.device.type, torch.get_rng_state(), get_device_states(weight)
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        with torch.random.fork_rng(devices, device_type=kind):
+            torch.set_rng_state(now)
+            set_device_states(devices, states, device_type=kind)
+            yield
+
+    return again
+
+
 def _continue(above: Stem, length: int, states: Sequence[Tensor]) -> tuple[Stem, list[Tensor]]:
     """A stem behind another one, and copies of its keys and values that gather gradients, in float32 at least."""
     leaves = [
-        state.detach().to(torch.promote_types(state.dtype, torch.float32)).requires_grad_(state.requires_grad)
+        state.to(torch.promote_types(state.dtype, torch.float32)).requires_grad_(torch.is_grad_enabled())
         for state in states
     ]
     own = [leaf.to(state.dtype) for leaf, state in zip(leaves, states, strict=True)]

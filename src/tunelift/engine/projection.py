@@ -10,6 +10,9 @@ from torch import Tensor
 
 # Logits that are computed at once: a quarter of a gigabyte in float32.
 LOGITS = 1 << 26
+# The same on a CPU with gradients, which take four times the memory; with fewer rows the weights are read too often.
+TUNED_LOGITS = 1 << 21
+TUNED_ROWS = 32
 
 
 def causal_model(model: Any) -> Any:
@@ -20,6 +23,14 @@ def causal_model(model: Any) -> Any:
 def rows_at_once(model: Any) -> int:
     """How many hidden states are projected at once."""
     return int(max(1, LOGITS // model.config.get_text_config().vocab_size))
+
+
+def _rows_with_gradients(model: Any) -> int:
+    """How many hidden states are projected at once where gradients are computed."""
+    if model.device.type != "cpu":
+        return rows_at_once(model)
+    rows = max(TUNED_ROWS, TUNED_LOGITS // model.config.get_text_config().vocab_size)
+    return int(min(rows, rows_at_once(model)))
 
 
 def project(model: Any, hidden: Tensor) -> Tensor:
@@ -117,7 +128,7 @@ def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, model: Any, targets: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
-        size = rows_at_once(model)
+        size = _rows_with_gradients(model)
         total = hidden.new_zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32))
         states_gradients = []
         weight_gradients = [torch.zeros_like(weight) for weight in weights]

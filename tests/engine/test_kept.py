@@ -1,0 +1,76 @@
+"""What is kept in less memory is gone in between, and gives the same gradients bit by bit."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import gelu, linear, silu
+
+from tunelift.engine.kept import kept_in_less_memory
+
+Activation = Callable[[Tensor], Tensor]
+ACTIVATIONS = [silu, gelu, lambda states: gelu(states, approximate="tanh")]
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+def gated(
+    context: AbstractContextManager[object], activation: Activation, dtype: torch.dtype
+) -> tuple[list[bool], tuple[Tensor, ...]]:
+    """Whether the activated gate and its product with the values are still there before backward; the gradients."""
+    weights = [drawn(12, 8), drawn(12, 8), drawn(8, 12)]
+    gate, values, down = (weight.to(dtype).requires_grad_() for weight in weights)
+    states = drawn(5, 8).to(dtype)
+    with context:
+        activated = activation(linear(states, gate))
+        product = activated * linear(states, values)
+        result = linear(product, down)
+    kept = [weakref.ref(activated), weakref.ref(product)]
+    del activated, product
+    gone = [reference() is None for reference in kept]
+    return gone, torch.autograd.grad(result.sum(), [gate, values, down])
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_gated_layer(activation: Activation, dtype: torch.dtype) -> None:
+    gone, ours = gated(kept_in_less_memory(), activation, dtype)
+    assert gone == [True, True]
+    _, plain = gated(nullcontext(), activation, dtype)
+    assert all(torch.equal(mine, its) for mine, its in zip(ours, plain, strict=True))
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_norm_in_float32(precision: torch.dtype) -> None:
+    """Numbers of float16 are no numbers of bfloat16: they are kept as they are."""
+
+    def gradient(context: AbstractContextManager[object]) -> tuple[bool, Tensor]:
+        states = drawn(5, 8).to(precision).requires_grad_()
+        with context:
+            wide = states.float()
+            result = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)
+        kept = weakref.ref(wide)
+        del wide
+        return kept() is None, torch.autograd.grad((result * drawn(5, 8)).sum(), states)[0]
+
+    gone, ours = gradient(kept_in_less_memory())
+    assert gone == (precision is torch.bfloat16)
+    assert torch.equal(ours, gradient(nullcontext())[1])
+
+
+def test_a_product_of_different_shapes_or_with_a_constant_is_kept() -> None:
+    def gradients(context: AbstractContextManager[object]) -> tuple[Tensor, ...]:
+        states, row = drawn(5, 8).requires_grad_(), drawn(8).requires_grad_()
+        with context:
+            result = (states * row).sigmoid() * ((states * 3.0).exp() * drawn(5, 8)).square()
+        return torch.autograd.grad(result.sum(), [states, row])
+
+    pairs = zip(gradients(kept_in_less_memory()), gradients(nullcontext()), strict=True)
+    assert all(torch.equal(mine, its) for mine, its in pairs)
