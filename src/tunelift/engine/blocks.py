@@ -7,6 +7,7 @@ those that share keys lie one behind the other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,10 +72,9 @@ class TreeAttention(torch.autograd.Function):
         query, key, value, output, *sums = ctx.saved_tensors
         layout, scale, window = ctx.arguments
         query_gradient, key_gradient, value_gradient = map(torch.zeros_like, (query, key, value))
-        by_block = zip(_by_block(gradient.to(query.dtype), layout), _by_block(output, layout), strict=True)
-        for block, all_sums, (block_gradient, result) in zip(layout.blocks, sums, by_block, strict=True):
+        upstreams, results = (_by_block(states, layout, len(key)) for states in (gradient.to(query.dtype), output))
+        for block, upstream, result, all_sums in zip(layout.blocks, upstreams, results, sums, strict=True):
             queries = grouped(take(query, block.queries), len(key))
-            upstream, result = (grouped(states.permute(2, 0, 1, 3), len(key)) for states in (block_gradient, result))
             for part in _parts(block, queries, window):
                 changes = attend_backward(
                     part.queries(upstream),
@@ -110,13 +110,13 @@ def _attend_block(
     return result, sums
 
 
-def _by_block(states: Tensor, layout: Layout) -> list[Tensor]:
-    """States of the new tokens as ``[rows, width, heads, size]`` of each block, zero in the padding."""
+def _by_block(states: Tensor, layout: Layout, groups: int) -> Iterator[Tensor]:
+    """States of the new tokens, ``[new tokens, heads, size]``, grouped for each block, zero in the padding."""
     shapes = [block.queries.shape for block in layout.blocks]
     padded = states.new_zeros(sum(shape.numel() for shape in shapes), *states.shape[1:])
     padded.index_copy_(0, layout.places, states)
-    parts = torch.split(padded, [shape.numel() for shape in shapes])
-    return [part.view(*shape, *states.shape[1:]) for part, shape in zip(parts, shapes, strict=True)]
+    for part, shape in zip(torch.split(padded, [shape.numel() for shape in shapes]), shapes, strict=True):
+        yield grouped(part.view(*shape, *states.shape[1:]).permute(2, 0, 1, 3), groups)
 
 
 def take(states: Tensor, slots: Tensor) -> Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import get_device_states, set_device_states
 
 from tunelift.core.records import Prompt
 from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
@@ -18,6 +17,7 @@ from tunelift.engine.kept import kept_in_less_memory
 from tunelift.engine.plain import plain_logits, plan_padded
 from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
+from tunelift.engine.random_numbers import continued_from, random_state
 from tunelift.engine.tree import build_tree
 
 
@@ -96,14 +96,15 @@ def step_loss(
 
     def behind(plan: Plan, above: Stem) -> float:
         tokens = np.array(plan.stem)
-        same_random_numbers = _random_numbers(next(model.parameters()))
-        with precision(), torch.no_grad():
+        random_numbers = random_state(model.device)
+        # Its graph is made when the gradients of all that continues it are known. Until then nothing is kept but what
+        # says which states have gradients.
+        with precision(), torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda nothing: nothing):
             states = read_stem(model, tokens, above)
         inner, leaves = _continue(above, len(plan.stem), states)
         total = run(plan, inner)
         if backward:
-            # Its graph is made when the gradients of all that continues it are known, and is not in memory before.
-            with same_random_numbers(), precision(), kept_in_less_memory():
+            with continued_from(random_numbers), precision(), kept_in_less_memory():
                 states = read_stem(model, tokens, above)
             tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if state.requires_grad]
             torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
@@ -113,24 +114,10 @@ def step_loss(
         return run(plan, Stem())
 
 
-def _random_numbers(weight: Tensor) -> Callable[[], AbstractContextManager[None]]:
-    """A context in which the random numbers are drawn again that are drawn from now on, such as those of dropout."""
-    kind, now, (devices, states) = weight.device.type, torch.get_rng_state(), get_device_states(weight)
-
-    @contextmanager
-    def again() -> Iterator[None]:
-        with torch.random.fork_rng(devices, device_type=kind):
-            torch.set_rng_state(now)
-            set_device_states(devices, states, device_type=kind)
-            yield
-
-    return again
-
-
 def _continue(above: Stem, length: int, states: Sequence[Tensor]) -> tuple[Stem, list[Tensor]]:
     """A stem behind another one, and copies of its keys and values that gather gradients, in float32 at least."""
     leaves = [
-        state.to(torch.promote_types(state.dtype, torch.float32)).requires_grad_(torch.is_grad_enabled())
+        state.detach().to(torch.promote_types(state.dtype, torch.float32)).requires_grad_(state.requires_grad)
         for state in states
     ]
     own = [leaf.to(state.dtype) for leaf, state in zip(leaves, states, strict=True)]
