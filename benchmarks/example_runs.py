@@ -18,8 +18,8 @@ from typing import Any
 from common.example_data import data_of, missing, name_of, recipes
 from common.measure import save, table
 from common.workloads import DATA, REPOSITORY
-from tunelift.comparison.records import Comparison
-from tunelift.report.wording import NONE, number_text, p_text, percent
+from tunelift.comparison.records import Comparison, p_text
+from tunelift.report.wording import NONE, number_text, percent
 
 NAME = "example_runs"
 HEAD = ["", "metric", "zero-shot", "tuned", "p", "head", "p", "minutes"]

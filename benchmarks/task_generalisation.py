@@ -59,6 +59,7 @@ from common.instruction_tasks import (
 )
 from common.measure import MODEL, save, table
 from common.workloads import DATA, REPOSITORY
+from tunelift.comparison.records import p_text
 from tunelift.core.errors import counted
 from tunelift.core.files import content_hash, read_json, write_json, write_jsonl, write_text
 from tunelift.core.progress import say
@@ -70,7 +71,7 @@ from tunelift.models.adapters import remove_adapter
 from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
 from tunelift.report.markdown import table as markdown_table
-from tunelift.report.wording import interval_text, p_text, percent, points
+from tunelift.report.wording import interval_text, percent, points
 from tunelift.statistics.paired import PairedResult
 
 NAME = "task_generalisation"

@@ -51,7 +51,7 @@ def interval_text(interval: Interval | None, scale: float = 100.0) -> str:
 
 
 def p_cell(p: float | None) -> str:
-    """The same under a heading that says what it is: ``< 0.0001``, ``0.003``."""
+    """A p-value under a heading that says what it is: ``< 0.0001``, ``0.003``."""
     return NONE if p is None else p_text(p).removeprefix("p ").removeprefix("= ")
 
 
