@@ -1,10 +1,10 @@
 """Effective tokens a second and peak memory of tuning, beside TRL's SFTTrainer in its best configuration.
 
 Effective tokens are those of the unshared sequences. Both sides train on the same token ids in the same steps of 32
-examples, with the same optimizer, schedule and, with LoRA, the same adapter. TRL's configurations are tried once each
-on half a step: every precision first, then every micro-batch in the fastest precision. The fastest is measured in turn
-with ours, and so is the fastest of those with our precision (LoRA: frozen weights in bfloat16; full: tuned weights in
-float32, computed in bfloat16), or else the second fastest. Memory counts from the level with the model loaded.
+examples, with the same optimizer, schedule and, with LoRA, the same adapter. TRL's configurations are tried on half a
+step, see `common.comparison`. The fastest is measured in turn with ours, and so is the fastest of those with our
+precision (LoRA: frozen weights in bfloat16; full: tuned weights in float32, computed in bfloat16), or else the second
+fastest. Memory counts from the level with the model loaded.
 """
 
 from __future__ import annotations

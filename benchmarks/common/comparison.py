@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 from common.measure import alternate, fast_precisions
-from common.workers import Message, Worker
+from common.workers import KilledError, Message, Worker
 
 # A precision and a batch size.
 Key: TypeAlias = tuple[str, int]
@@ -88,7 +89,7 @@ def compare(
         only: The one configuration of the peer to measure, if no others are to be tried.
         repeats: Number of rounds.
     """
-    trials = {} if only else _try_all(peer, configuration, part)
+    trials = {} if only else _try_all(peer, configuration, part, same)
     chosen = [peer.parse(only)] if only else _choose(trials, same)
     with ExitStack() as stack:
         # Every configuration has a process of its own, so that its memory is its own.
@@ -108,25 +109,52 @@ def _once(worker: Worker, work: Message) -> Callable[[], Message]:
     return lambda: worker.measure(work)
 
 
-def _try_all(peer: Peer, configuration: Message, part: Callable[[int], Message]) -> dict[Key, float]:
-    """The rate of each of the peer's configurations, measured once after a warm-up of the process."""
+def _try_all(
+    peer: Peer, configuration: Message, part: Callable[[int], Message], same: Sequence[str]
+) -> dict[Key, float]:
+    """The rate of each of the peer's configurations that was tried.
+
+    Every precision is tried with one size, then other sizes in the fastest precision, and in the fastest of those that
+    are the same as ours: smaller and larger ones for as long as they are faster.
+    """
     found: dict[Key, float] = {}
+
+    def attempt(key: Key) -> float:
+        if key not in found:
+            found[key] = _rate(peer, key, configuration | part(key[1]))
+        return found[key]
+
+    precisions = fast_precisions(peer.precisions)
+    for precision in precisions:
+        attempt((precision, peer.first_size))
+    ranked = sorted(precisions, key=lambda precision: -found[precision, peer.first_size])
+    for precision in dict.fromkeys((ranked[0], *[name for name in ranked if name in same][:1])):
+        for sizes in _smaller_and_larger(peer):
+            for before, size in pairwise((peer.first_size, *sizes)):
+                if attempt((precision, size)) <= found[precision, before]:
+                    break
+    return {key: rate for key, rate in found.items() if rate}
+
+
+def _smaller_and_larger(peer: Peer) -> tuple[list[int], list[int]]:
+    """Sizes below and above the first one, the closest first."""
+    smaller = [size for size in peer.sizes if size < peer.first_size]
+    return smaller[::-1], [size for size in peer.sizes if size > peer.first_size]
+
+
+def _rate(peer: Peer, key: Key, work: Message) -> float:
+    """The rate of one configuration in a process of its own; 0 where memory does not suffice."""
     with Worker(peer.module) as worker:
-        for key in _candidates(peer, found):
-            work = configuration | part(key[1]) | peer.settings(key)
-            if not found:
-                worker.measure(work)
-            one = worker.measure(work)
-            found[key] = one[peer.unit] / one["seconds"]
-            print(f"  tried {peer.label(key)}: {found[key]:,.1f} {peer.unit}/s", flush=True)
-    return found
-
-
-def _candidates(peer: Peer, found: dict[Key, float]) -> Iterator[Key]:
-    """What to try next, given what was found so far: fast precisions, then every size in the fastest of them."""
-    yield from ((precision, peer.first_size) for precision in fast_precisions(peer.precisions))
-    fastest, _ = max(found, key=lambda key: found[key])
-    yield from ((fastest, size) for size in peer.sizes if size != peer.first_size)
+        try:
+            one = worker.measure(work | peer.settings(key))
+        except KilledError:
+            print(
+                f"  tried {peer.label(key)}: the system ended it, as it does where memory does not suffice", flush=True
+            )
+            return 0.0
+    rate: float = one[peer.unit] / one["seconds"]
+    print(f"  tried {peer.label(key)}: {rate:,.1f} {peer.unit}/s", flush=True)
+    return rate
 
 
 def _choose(trials: dict[Key, float], same: Sequence[str]) -> list[Key]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,6 +42,10 @@ def serve(packages: list[str], repeat: Callable[[Message], Message]) -> None:
         print(json.dumps(repeat(json.loads(line))), file=answers, flush=True)
 
 
+class KilledError(Exception):
+    """The system ended a worker, as it does where memory does not suffice."""
+
+
 class Worker:
     """The script's end; a context manager that ends the process.
 
@@ -67,7 +72,11 @@ class Worker:
         self.versions = self._receive()
 
     def measure(self, configuration: Message) -> Message:
-        """Have one repetition done."""
+        """Have one repetition done.
+
+        Raises:
+            KilledError: The system ended the process.
+        """
         print(json.dumps(configuration), file=self.process.stdin, flush=True)
         return self._receive()
 
@@ -83,6 +92,8 @@ class Worker:
     def _receive(self) -> Message:
         line = cast(IO[str], self.process.stdout).readline()
         if not line:
+            if self.process.wait() == -signal.SIGKILL:
+                raise KilledError
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
             sys.exit(f"error: a worker ended, {self.log.name} says:\n{tail}")
         return json.loads(line)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tunelift.engine.blocks import BlockAttention
+from tunelift.engine.blocks import TreeAttention
 from tunelift.engine.layout import Row, lay_out
 
 HEADS, GROUPS, SIZE, SLOTS, FIRST = 4, 2, 3, 20, 8
@@ -35,8 +35,8 @@ def dense(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: i
 
 def blockwise(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int | None) -> torch.Tensor:
     layout = lay_out(rows(), FIRST, [window] if window else [], torch.device("cpu"))
-    results = [BlockAttention.apply(block, query, key, value, 0.7, window).flatten(0, 1) for block in layout.blocks]
-    return torch.cat(results)[layout.places]
+    result: torch.Tensor = TreeAttention.apply(layout, query, key, value, 0.7, window)
+    return result
 
 
 @pytest.mark.parametrize("window", [None, 3, 6])

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tunelift.engine.few_rows import FewRows
+from tunelift.engine.few_rows import fast_few_rows
 from tunelift.engine.modes import evaluation_mode
 from tunelift.engine.projection import rows_at_once
 from tunelift.engine.sampling import Choose, most_probable
@@ -101,7 +101,7 @@ def answer_prompts(
     answers = [Answer() for _ in prompts]
     active: list[int] = []
     logits = torch.empty(0)
-    with evaluation_mode(model), FewRows():
+    with evaluation_mode(model), fast_few_rows(model):
         while waiting or active:
             while waiting and state.has_room([prompts[index] for index in waiting[0]], stopping.max_new_tokens):
                 batch = waiting.popleft()

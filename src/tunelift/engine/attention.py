@@ -16,7 +16,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tunelift.engine.blocks import BlockAttention, grouped, take, ungrouped
+from tunelift.engine.blocks import TreeAttention, grouped, take, ungrouped
 from tunelift.engine.flex import FlexLayout, attend_flex
 from tunelift.engine.layout import Block, Layout
 
@@ -69,15 +69,13 @@ def tree_attention(
             raise ValueError("this layout knows no dropout of attention weights")
         result = attend_flex(query, key, value, layout.masks[sliding_window or None], scale, softcap)
         return result.transpose(1, 2), None
+    if not dropout and softcap is None:
+        apply: Callable[..., Tensor] = TreeAttention.apply
+        return apply(layout, query[0], key[0], value[0], scale, sliding_window)[None], None
     results = []
     for block in layout.blocks:
-        if dropout or softcap is not None:
-            arguments = (block, query[0], key[0], value[0], scale, dropout, sliding_window, softcap)
-            result = checkpoint(_attend_rarely, *arguments, use_reentrant=False)
-        else:
-            apply: Callable[..., Tensor] = BlockAttention.apply
-            result = apply(block, query[0], key[0], value[0], scale, sliding_window)
-        results.append(result.flatten(0, 1))
+        arguments = (block, query[0], key[0], value[0], scale, dropout, sliding_window, softcap)
+        results.append(checkpoint(_attend_rarely, *arguments, use_reentrant=False).flatten(0, 1))
     return torch.cat(results).index_select(0, layout.places)[None], None
 
 

@@ -1,4 +1,4 @@
-"""Attention of one block of rows: a softmax over each row's own keys and the keys above, computed in two parts.
+"""Attention of blocks of rows: a softmax over each row's own keys and the keys above, computed in two parts.
 
 Shapes: ``heads`` are the query heads, ``groups`` those of keys and values; each of these serves ``heads / groups``
 query heads, here called its ``members``. Queries are *grouped* as ``[groups, rows, members, width, size]``, in which
@@ -7,6 +7,7 @@ those that share keys lie one behind the other.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from tunelift.engine.kernels import attend, attend_backward
-from tunelift.engine.layout import Block
+from tunelift.engine.layout import Block, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,57 +44,79 @@ class _Part:
         return take(states, self.slots).flatten(0, 1)
 
 
-class BlockAttention(torch.autograd.Function):
-    """Rows that attend to their own keys and to the keys above, ``[rows, width, heads, size]``.
+class TreeAttention(torch.autograd.Function):
+    """New tokens that attend to the keys above their blocks and to their rows' own, ``[new tokens, heads, size]``.
 
-    Call ``apply`` with the block, queries ``[heads, new tokens, size]``, keys and values ``[groups, slots, size]``, the
-    scale of the products, and the size of the sliding window or None.
+    Call ``apply`` with the layout, queries ``[heads, new tokens, size]``, keys and values ``[groups, slots, size]``,
+    the scale of the products, and the size of the sliding window or None.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
+        ctx: Any, layout: Layout, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
     ) -> Tensor:
         """Attend."""
-        queries = grouped(take(query, block.queries), len(key))
-        own, *above = _parts(block, queries, window)
-        result, sums = _attend(queries, key, value, own, scale)
-        for part in above:
-            # A query sees at least itself among its own keys, so that their sum is finite.
-            more, more_sums = _attend(queries, key, value, part, scale)
-            all_sums = torch.logaddexp(sums, more_sums)
-            result = result * (sums - all_sums).exp_()[..., None]
-            result.addcmul_(more.to(result.dtype), more_sums.sub_(all_sums).exp_()[..., None])
-            sums = all_sums
-        ctx.save_for_backward(query, key, value, result, sums)
-        ctx.arguments = block, scale, window
-        return ungrouped(result).to(query.dtype)
+        results, sums = zip(
+            *(_attend_block(block, query, key, value, scale, window) for block in layout.blocks), strict=True
+        )
+        rows = [ungrouped(result).to(query.dtype).flatten(0, 1) for result in results]
+        output = torch.cat(rows).index_select(0, layout.places)
+        ctx.save_for_backward(query, key, value, output, *sums)
+        ctx.arguments = layout, scale, window
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of queries, keys and values."""
-        query, key, value, result, sums = ctx.saved_tensors
-        block, scale, window = ctx.arguments
-        queries = grouped(take(query, block.queries), len(key))
-        upstream = grouped(gradient.permute(2, 0, 1, 3).to(query.dtype), len(key))
+        query, key, value, output, *sums = ctx.saved_tensors
+        layout, scale, window = ctx.arguments
         query_gradient, key_gradient, value_gradient = map(torch.zeros_like, (query, key, value))
-        for part in _parts(block, queries, window):
-            changes = attend_backward(
-                part.queries(upstream),
-                part.queries(queries),
-                part.keys(key),
-                part.keys(value),
-                part.queries(result),
-                part.queries(sums),
-                part.seen,
-                part.causal,
-                scale,
-            )
-            _add(query_gradient, block.queries, changes[0].reshape(queries.shape).transpose(1, 2).flatten(0, 1))
-            _add(key_gradient, part.slots, changes[1])
-            _add(value_gradient, part.slots, changes[2])
+        upstreams, results = (_by_block(states, layout, len(key)) for states in (gradient.to(query.dtype), output))
+        for block, upstream, result, all_sums in zip(layout.blocks, upstreams, results, sums, strict=True):
+            queries = grouped(take(query, block.queries), len(key))
+            for part in _parts(block, queries, window):
+                changes = attend_backward(
+                    part.queries(upstream),
+                    part.queries(queries),
+                    part.keys(key),
+                    part.keys(value),
+                    part.queries(result),
+                    part.queries(all_sums),
+                    part.seen,
+                    part.causal,
+                    scale,
+                )
+                _add(query_gradient, block.queries, changes[0].reshape(queries.shape).transpose(1, 2).flatten(0, 1))
+                _add(key_gradient, part.slots, changes[1])
+                _add(value_gradient, part.slots, changes[2])
         return None, query_gradient, key_gradient, value_gradient, None, None
+
+
+def _attend_block(
+    block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
+) -> tuple[Tensor, Tensor]:
+    """The grouped result of one block, in float32 at least, and the logarithms of the sums over all keys."""
+    queries = grouped(take(query, block.queries), len(key))
+    own, *above = _parts(block, queries, window)
+    result, sums = _attend(queries, key, value, own, scale)
+    for part in above:
+        # A query sees at least itself among its own keys, so that their sum is finite.
+        more, more_sums = _attend(queries, key, value, part, scale)
+        all_sums = torch.logaddexp(sums, more_sums)
+        result = result * (sums - all_sums).exp_()[..., None]
+        result.addcmul_(more.to(result.dtype), more_sums.sub_(all_sums).exp_()[..., None])
+        sums = all_sums
+    return result, sums
+
+
+def _by_block(states: Tensor, layout: Layout, groups: int) -> Iterator[Tensor]:
+    """States of the new tokens, ``[new tokens, heads, size]``, grouped for each block, zero in the padding."""
+    shapes = [block.queries.shape for block in layout.blocks]
+    padded = states.new_zeros(sum(shape.numel() for shape in shapes), *states.shape[1:])
+    padded.index_copy_(0, layout.places, states)
+    for part, shape in zip(torch.split(padded, [shape.numel() for shape in shapes]), shapes, strict=True):
+        yield grouped(part.view(*shape, *states.shape[1:]).permute(2, 0, 1, 3), groups)
 
 
 def take(states: Tensor, slots: Tensor) -> Tensor:

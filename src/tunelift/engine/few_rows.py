@@ -6,27 +6,38 @@ Such a product takes as long as its weights take to be read. The library's produ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.nn import Linear
 from torch.nn.functional import linear
-from torch.overrides import TorchFunctionMode
 
 ROWS = 16
 
 
-class FewRows(TorchFunctionMode):
-    """A context in which linear layers of few rows are computed with their factors exchanged."""
+@contextmanager
+def fast_few_rows(model: torch.nn.Module) -> Iterator[None]:
+    """Compute linear layers of few rows with their factors exchanged, for a while.
 
-    def __torch_function__(
-        self, function: Callable[..., Any], types: Iterable[type], arguments: tuple[Any, ...] = (), options: Any = None
-    ) -> Any:
-        """Called by the library for each of its functions."""
-        if function is linear and not options and _is_slow(*arguments[:2]):
-            return exchanged(*arguments)
-        return function(*arguments, **(options or {}))
+    Args:
+        model: Its linear layers are those of the library, without a forward of their own.
+    """
+    layers = [module for module in model.modules() if type(module) is Linear and "forward" not in vars(module)]
+    for layer in layers:
+        layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _forward(layer: Linear, states: Tensor) -> Tensor:
+    product = exchanged if _is_slow(states, layer.weight) else linear
+    return product(states, layer.weight, layer.bias)
 
 
 def exchanged(states: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from tunelift.core.records import Prompt
 from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
+from tunelift.engine.kept import kept_in_less_memory
 from tunelift.engine.plain import plain_logits, plan_padded
 from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
+from tunelift.engine.random_numbers import continued_from, random_state
 from tunelift.engine.tree import build_tree
 
 
@@ -86,7 +87,7 @@ def step_loss(
     def run(plan: Plan, stem: Stem) -> float:
         total = sum(behind(part, stem) for part in plan.below)
         for group in plan.groups:
-            with precision():
+            with precision(), kept_in_less_memory():
                 loss = loss_sum(model, [prompts[index] for index in group], stem)
             if backward:
                 backward(loss)
@@ -94,18 +95,19 @@ def step_loss(
         return total
 
     def behind(plan: Plan, above: Stem) -> float:
-        def read(_: Tensor) -> tuple[Tensor, ...]:
-            with precision():
-                return tuple(read_stem(model, np.array(plan.stem), above))
-
-        # Its graph is made when the gradients of all that continues it are known, and is not in memory until then. The
-        # state of a device's random numbers is kept for the devices of arguments.
-        weight = next(model.parameters())
-        states = checkpoint(read, weight, use_reentrant=False) if backward else read(weight)
+        tokens = np.array(plan.stem)
+        random_numbers = random_state(model.device)
+        # Its graph is made when the gradients of all that continues it are known. Until then nothing is kept but what
+        # says which states have gradients.
+        with precision(), torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda nothing: nothing):
+            states = read_stem(model, tokens, above)
         inner, leaves = _continue(above, len(plan.stem), states)
         total = run(plan, inner)
-        tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if leaf.grad is not None]
-        torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
+        if backward:
+            with continued_from(random_numbers), precision(), kept_in_less_memory():
+                states = read_stem(model, tokens, above)
+            tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if state.requires_grad]
+            torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
         return total
 
     with torch.set_grad_enabled(backward is not None):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,10 @@ from torch import Tensor
 
 # Logits that are computed at once: a quarter of a gigabyte in float32.
 LOGITS = 1 << 26
+# The same on a CPU where gradients are computed, which take four times the memory; with fewer rows the weights of the
+# output layer would be read too often.
+LOGITS_ON_CPU = 1 << 21
+ROWS_ON_CPU = 32
 
 
 def causal_model(model: Any) -> Any:
@@ -20,6 +24,14 @@ def causal_model(model: Any) -> Any:
 def rows_at_once(model: Any) -> int:
     """How many hidden states are projected at once."""
     return int(max(1, LOGITS // model.config.get_text_config().vocab_size))
+
+
+def _rows_with_gradients(model: Any, weights: Sequence[Tensor]) -> int:
+    """How many hidden states are projected at once where gradients of them, and of such weights, are computed."""
+    # The gradient of the output layer's weights is larger than that of any logits, and each chunk makes one.
+    if weights or model.device.type != "cpu":
+        return rows_at_once(model)
+    return int(min(max(ROWS_ON_CPU, LOGITS_ON_CPU // model.config.get_text_config().vocab_size), rows_at_once(model)))
 
 
 def project(model: Any, hidden: Tensor) -> Tensor:
@@ -117,7 +129,7 @@ def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, model: Any, targets: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
-        size = rows_at_once(model)
+        size = _rows_with_gradients(model, weights)
         total = hidden.new_zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32))
         states_gradients = []
         weight_gradients = [torch.zeros_like(weight) for weight in weights]

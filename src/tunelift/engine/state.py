@@ -132,16 +132,23 @@ class TreeState:
             np.concatenate([path, np.arange(first, last)])
             for path, first, last in zip(before, borders[:-1], borders[1:], strict=True)
         ]
-        times = Counter(numbers)
         rows = [
-            # A prompt that many continue stands above them; otherwise what stands above it does.
-            Row(path, len(tokens), len(old) if times[number] >= ROWS_OF_A_BLOCK else self.above[number])
-            for path, tokens, old, number in zip(paths, new, before, numbers, strict=True)
+            Row(path, len(tokens), above)
+            for path, tokens, above in zip(paths, new, self._shared_lengths(numbers), strict=True)
         ]
         layout = lay_out(rows, self.size, windows(self.model), self.model.device)
         hidden = forward_layout(self.model, layout, token_ids, positions, self.cache)
         self.size += len(token_ids)
         return hidden, paths
+
+    def _shared_lengths(self, numbers: Sequence[int]) -> list[int]:
+        """How much of the path of each prompt stands above the rows that continue it, because enough rows do."""
+        if len(numbers) < ROWS_OF_A_BLOCK:
+            return [0] * len(numbers)
+        times = Counter(numbers)
+        return [
+            len(self.paths[number]) if times[number] >= ROWS_OF_A_BLOCK else self.above[number] for number in numbers
+        ]
 
 
 class PlainState:
