@@ -39,7 +39,7 @@ def test_a_fused_update_is_the_library_s(tiny_model: Any, architecture: str, set
 
 
 def is_fused(model: Any) -> bool:
-    return any(getattr(module, "lora_variant", None) for module in model.modules())
+    return any("forward" in vars(module) for module in model.modules())
 
 
 def test_afterwards_the_library_computes_again(tiny_model: Any) -> None:
@@ -49,7 +49,13 @@ def test_afterwards_the_library_computes_again(tiny_model: Any) -> None:
     assert not is_fused(model)
 
 
-def test_a_model_without_an_adapter_is_left_alone(tiny_model: Any) -> None:
+def test_what_is_no_plain_adapter_is_left_alone(tiny_model: Any) -> None:
     model = tiny_model("llama", vocabulary=64)
     with fused_adapters(model):
         assert not is_fused(model)
+    adapted = add_lora(model, Lora(rank=2), 7)
+    with adapted.disable_adapter(), fused_adapters(adapted):
+        assert not is_fused(adapted)
+    adapted.merge_adapter()
+    with fused_adapters(adapted):
+        assert not is_fused(adapted)

@@ -130,19 +130,19 @@ def _attend_rarely(
     own_keys, own_values = (take(states, block.own).flatten(0, 1) for states in (key, value))
     own = torch.bmm(queries.flatten(0, 1).flatten(1, 2), own_keys.transpose(1, 2)).view(*shape[:-1], -1)
     above = torch.bmm(queries.flatten(1, 3), key[:, block.above].transpose(1, 2)).view(*shape[:-1], -1)
-    above_seen = block.above_seen.get(window) if window else None
-    seen = block.own_seen.get(window, block.own_seen[None])
-    products = torch.cat([_bounded(above, above_seen, softcap), _bounded(own, seen, softcap)], dim=-1)
+    above_mask = block.above_mask.get(window) if window else None
+    mask = block.own_mask.get(window, block.own_mask[None])
+    products = torch.cat([_bounded(above, above_mask, softcap), _bounded(own, mask, softcap)], dim=-1)
     weights = torch.nn.functional.dropout(products.softmax(-1), dropout)
     weights_above, weights_own = weights[..., : above.shape[-1]], weights[..., above.shape[-1] :]
     result = torch.bmm(weights_own.flatten(0, 1).flatten(1, 2), own_values).view(shape)
     return ungrouped(result + torch.bmm(weights_above.flatten(1, 3), value[:, block.above]).view(shape))
 
 
-def _bounded(products: Tensor, seen: Tensor | None, softcap: float | None) -> Tensor:
+def _bounded(products: Tensor, mask: Tensor | None, softcap: float | None) -> Tensor:
     if softcap is not None:
         products = torch.tanh(products / softcap) * softcap
-    return products if seen is None else products.masked_fill(~seen[:, None], -torch.inf)
+    return products if mask is None else products + mask[:, None].to(products.dtype)
 
 
 AttentionInterface.register(NAME, tree_attention)

@@ -25,23 +25,40 @@ class _Part:
 
     Attributes:
         slots: ``[rows or 1, keys]``.
-        seen: ``[batch or 1, 1, width, keys]``, as `kernels` has it.
+        mask: ``[rows or 1, width, keys]``, as `kernels` has it.
         causal: A query sees the keys up to its own.
-        shape: ``(batch, members, width)`` of grouped queries in which a batch shares its keys.
+        shape: ``(rows, members, width)`` of grouped queries of which a row shares its keys.
     """
 
     slots: Tensor
-    seen: Tensor | None
+    mask: Tensor | None
     causal: bool
     shape: tuple[int, int, int]
 
     def queries(self, states: Tensor) -> Tensor:
         """What was grouped, for `kernels`."""
-        return states.reshape(*self.shape, *states.shape[4:])
+        return states.reshape(len(states), *self.shape, *states.shape[4:])
 
-    def keys(self, states: Tensor) -> Tensor:
-        """Keys or values of the slots, for `kernels`."""
-        return take(states, self.slots).flatten(0, 1)
+
+class _Total:
+    """The gradient of keys or values, in which slots that rows share add up in the precision of the sums.
+
+    Slots are in front: the library adds rows of a matrix many times faster than slices of a tensor.
+    """
+
+    def __init__(self, states: Tensor, precision: torch.dtype) -> None:
+        self.states = states
+        self.total = states.new_zeros(states.shape[1], len(states) * states.shape[2], dtype=precision)
+
+    def add(self, slots: Tensor, changes: Tensor) -> None:
+        """Add ``[groups, rows, keys, size]`` to slots ``[rows, keys]``."""
+        rows = changes.permute(1, 2, 0, 3).flatten(2).flatten(0, 1)
+        self.total.index_add_(0, slots.flatten(), rows.to(self.total.dtype))
+
+    def gradient(self) -> Tensor:
+        """As the states are, ``[groups, slots, size]``."""
+        groups, slots, _ = self.states.shape
+        return self.total.to(self.states.dtype).view(slots, groups, -1).transpose(0, 1)
 
 
 class TreeAttention(torch.autograd.Function):
@@ -71,26 +88,30 @@ class TreeAttention(torch.autograd.Function):
         """Gradients of queries, keys and values."""
         query, key, value, output, *sums = ctx.saved_tensors
         layout, scale, window = ctx.arguments
-        query_gradient, key_gradient, value_gradient = map(torch.zeros_like, (query, key, value))
+        totals = _Total(key, sums[0].dtype), _Total(value, sums[0].dtype)
         upstreams, results = (_by_block(states, layout, len(key)) for states in (gradient.to(query.dtype), output))
+        rows = []
         for block, upstream, result, all_sums in zip(layout.blocks, upstreams, results, sums, strict=True):
             queries = grouped(take(query, block.queries), len(key))
+            change = torch.zeros_like(queries)
             for part in _parts(block, queries, window):
                 changes = attend_backward(
                     part.queries(upstream),
                     part.queries(queries),
-                    part.keys(key),
-                    part.keys(value),
                     part.queries(result),
                     part.queries(all_sums),
-                    part.seen,
+                    take(key, part.slots),
+                    take(value, part.slots),
+                    part.mask,
                     part.causal,
                     scale,
                 )
-                _add(query_gradient, block.queries, changes[0].reshape(queries.shape).transpose(1, 2).flatten(0, 1))
-                _add(key_gradient, part.slots, changes[1])
-                _add(value_gradient, part.slots, changes[2])
-        return None, query_gradient, key_gradient, value_gradient, None, None
+                change += changes[0].view(queries.shape)
+                totals[0].add(part.slots, changes[1])
+                totals[1].add(part.slots, changes[2])
+            rows.append(ungrouped(change).flatten(0, 1))
+        query_gradient = torch.cat(rows).index_select(0, layout.places).transpose(0, 1)
+        return None, query_gradient, totals[0].gradient(), totals[1].gradient(), None, None
 
 
 def _attend_block(
@@ -136,24 +157,18 @@ def ungrouped(states: Tensor) -> Tensor:
 
 def _parts(block: Block, queries: Tensor, window: int | None) -> list[_Part]:
     """A row's own keys, and the keys above if there are any."""
-    groups, rows, members, width, _ = queries.shape
-    causal = block.causal and not (window and window in block.own_seen)
-    seen = block.own_seen.get(window, block.own_seen[None])
-    mask = None if causal else seen.repeat(groups if len(seen) > 1 else 1, 1, 1)[:, None]
-    own = _Part(block.own, mask, causal, (groups * rows, members, width))
+    _, rows, members, width, _ = queries.shape
+    causal = block.causal and not (window and window in block.own_mask)
+    own = _Part(block.own, block.own_mask.get(window, block.own_mask[None]), causal, (rows, members, width))
     if not len(block.above):
         return [own]
-    above_seen = block.above_seen.get(window) if window else None
-    if above_seen is not None:
-        above_seen = above_seen[:, None].expand(-1, members, -1, -1).flatten(0, 2)[None, None]
-    return [own, _Part(block.above[None], above_seen, False, (groups, 1, rows * members * width))]
+    mask = block.above_mask.get(window) if window else None
+    if mask is not None:
+        mask = mask[:, None].expand(-1, members, -1, -1).flatten(0, 2)[None]
+    return [own, _Part(block.above[None], mask, False, (1, 1, rows * members * width))]
 
 
 def _attend(queries: Tensor, key: Tensor, value: Tensor, part: _Part, scale: float) -> tuple[Tensor, Tensor]:
-    result, sums = attend(part.queries(queries), part.keys(key), part.keys(value), part.seen, part.causal, scale)
-    return result.reshape(queries.shape), sums.reshape(queries.shape[:-1])
-
-
-def _add(total: Tensor, slots: Tensor, states: Tensor) -> None:
-    """Add states, of each head the rows of slots one behind the other, to the slots of ``[heads, slots, size]``."""
-    total.index_add_(1, slots.flatten(), states.reshape(len(total), -1, states.shape[-1]))
+    keys, values = take(key, part.slots), take(value, part.slots)
+    result, sums = attend(part.queries(queries), keys, values, part.mask, part.causal, scale)
+    return result.view(queries.shape), sums.view(queries.shape[:-1])

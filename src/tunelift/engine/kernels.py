@@ -4,15 +4,15 @@ Forward gives the result and, for each query, the logarithm of the sum of its ex
 several sets of keys are joined into the softmax over all of them; and backward computes the weights again instead of
 keeping them (Dao et al. 2022, FlashAttention, sections 3.1 and B.4), of one set, from the sums over all of them.
 
-Shapes: queries ``[batch, members, width, size]``, keys and values ``[batch, keys, size]``, which all members of a batch
-share; ``seen`` ``[batch or 1, 1, width, keys]`` says which keys a query sees, or is None for all. Sums are in float32
-at least.
+Shapes: queries ``[groups, rows, members, width, size]``, keys and values ``[groups, rows, keys, size]``, which all
+members share. A ``mask`` ``[rows or 1, width, keys]`` in float32 is added to the products: minus infinity where a query
+does not see a key, otherwise zero; None where everything is seen. Sums are in float32 at least.
 """
 
 from __future__ import annotations
 
 import math
-from itertools import repeat
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -27,14 +27,16 @@ _backward: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_fo
 # forward pass only where tiles of numbers are multiplied by one instruction.
 _FULL = (torch.float32, torch.float64)
 _FORWARD = (*_FULL, torch.bfloat16) if "amx_bf16" in cpu_flags() else _FULL
-# Weights that backward has in memory at once: few enough to stay near the processor from one operation to the next.
-_WEIGHTS = 1 << 18
-# Weights below exp(-80) count as that: they change no sum, and numbers close to the smallest one take long to compute.
-_LOWEST = -80.0
+# Weights that are in memory at once: few enough to stay near the processor from one operation to the next.
+_WEIGHTS = 1 << 20
+# Powers of two take a third of the time of exponentials.
+_LOG2_E = math.log2(math.e)
+# Weights below two to this count as that: they change no sum, and numbers close to the smallest one take long.
+_LOWEST = -115.0
 
 
 def attend(
-    queries: Tensor, keys: Tensor, values: Tensor, seen: Tensor | None, causal: bool, scale: float
+    queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, causal: bool, scale: float
 ) -> tuple[Tensor, Tensor]:
     """Attend.
 
@@ -42,36 +44,46 @@ def attend(
         queries: What asks.
         keys: What is asked.
         values: What is summed.
-        seen: What a query sees; a query that sees nothing has a sum of minus infinity and any finite result.
-        causal: A query sees as many keys as its place; `seen` is None.
+        mask: What a query sees; a query that sees nothing has a sum of minus infinity and any finite result.
+        causal: The mask says that a query sees as many keys as its place, and no more.
         scale: Factor on the products of queries and keys.
 
     Returns:
-        Results like the queries, and the logarithms of the sums, ``[batch, members, width]``.
+        Results like the queries, and the logarithms of the sums, ``[groups, rows, members, width]``.
     """
     if _forward and _fits(queries, _FORWARD):
-        keys, values = _of_members(keys, queries), _of_members(values, queries)
-        result, sums = _forward(queries, keys, values, 0.0, causal, attn_mask=_bias(seen, queries), scale=scale)
-        # The kernel gives zero to queries that see nothing, result and sum.
-        return result, sums if seen is None else sums.masked_fill(~seen.any(-1), -math.inf)
-    weights = _products(queries * scale, keys)
-    bias = _bias(_causal(queries) if causal else seen, weights)
-    if bias is not None:
-        weights.add_(bias)
-    highest = weights.amax(-1, keepdim=True).clamp_(min=torch.finfo(weights.dtype).min)
-    total = weights.sub_(highest).exp_().sum(-1, keepdim=True)
-    result = _rows(weights.to(queries.dtype)).bmm(values).view(queries.shape)
-    return result / total.clamp(min=torch.finfo(total.dtype).tiny), (highest + total.log()).squeeze(-1)
+        options = {"attn_mask": None if causal else _for_kernel(mask, queries), "scale": scale}
+        result, sums = _forward(*_flat(queries, keys, values), 0.0, causal, **options)
+        sums = sums.view(queries.shape[:-1])
+        if mask is not None:
+            # The kernel gives zero to queries that see nothing, result and sum.
+            sums = sums.masked_fill(mask.amax(-1).isneginf()[:, None], -math.inf)
+        return result.view(queries.shape), sums
+    precision = torch.promote_types(queries.dtype, torch.float32)
+    result = torch.empty_like(queries, dtype=precision)
+    sums = result.new_empty(queries.shape[:-1])
+    for groups, rows in _chunks(queries, keys):
+        scaled, part = queries[groups, rows] * scale, _of_rows(mask, rows)
+        weights = _products(scaled, keys[groups, rows])
+        if part is not None:
+            weights.add_(part)
+        # Of a query that sees nothing the highest is minus infinity, with which there is no number to go on.
+        highest = weights.amax(-1, keepdim=True).clamp_(min=torch.finfo(precision).min / 2)
+        total = _powers(weights, highest).exp2_().sum(-1, keepdim=True)
+        summed = _rows(weights.to(queries.dtype)).bmm(values[groups, rows].flatten(0, 1)).view(scaled.shape)
+        torch.div(summed, total.clamp(min=torch.finfo(precision).tiny), out=result[groups, rows])
+        torch.add(highest, total.log_(), out=sums[groups, rows, ..., None])
+    return result, sums
 
 
 def attend_backward(
     upstream: Tensor,
     queries: Tensor,
-    keys: Tensor,
-    values: Tensor,
     result: Tensor,
     sums: Tensor,
-    seen: Tensor | None,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor | None,
     causal: bool,
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,77 +92,109 @@ def attend_backward(
     Args:
         upstream: Gradient of the result.
         queries: As in `attend`.
-        keys: As in `attend`; these may be some of the keys only.
-        values: As in `attend`.
         result: Over all keys.
         sums: Over all keys.
-        seen: As in `attend`.
+        keys: As in `attend`; these may be some of the keys only.
+        values: As in `attend`.
+        mask: As in `attend`.
         causal: As in `attend`.
         scale: As in `attend`.
     """
     if _backward and _fits(queries, _FULL):
-        keys, values = _of_members(keys, queries), _of_members(values, queries)
-        bias = _bias(seen, queries)
-        gradients = _backward(upstream, queries, keys, values, result, sums, 0.0, causal, attn_mask=bias, scale=scale)
-        return gradients[0], gradients[1].sum(1), gradients[2].sum(1)
-    batch, members, width, _ = queries.shape
-    size = max(1, _WEIGHTS // (members * width * keys.shape[1]))
+        options = {"attn_mask": None if causal else _for_kernel(mask, queries), "scale": scale}
+        flat = _flat(queries, keys, values)
+        gradients = _backward(
+            upstream.flatten(0, 1), *flat, result.flatten(0, 1), sums.flatten(0, 1), 0.0, causal, **options
+        )
+        query_gradient, key_gradient, value_gradient = gradients
+        return (
+            query_gradient.view(queries.shape),
+            key_gradient.sum(1).view(keys.shape),
+            value_gradient.sum(1).view(keys.shape),
+        )
     means = (upstream * result.to(sums.dtype)).sum(-1, keepdim=True)
-    given = (upstream, queries * scale, keys, values, means, sums[..., None])
-    seen = _causal(queries) if causal else seen
-    masks = repeat(None) if seen is None else torch.split(seen.expand(batch, -1, -1, -1), size)
-    parts = zip(*(torch.split(states, size) for states in given), masks, strict=False)
-    gradients = zip(*(_backward_part(*part) for part in parts), strict=True)
-    query_gradient, key_gradient, value_gradient = map(torch.cat, gradients)
-    return query_gradient.view(queries.shape) * scale, key_gradient, value_gradient
+    given = (upstream, queries * scale, means, sums[..., None], keys, values)
+    gradients = torch.empty_like(queries), torch.empty_like(keys), torch.empty_like(values)
+    for chunk in _chunks(queries, keys):
+        parts = _backward_chunk(_of_rows(mask, chunk[1]), *[states[chunk] for states in given])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient[chunk] = part.view_as(gradient[chunk])
+    return gradients[0].mul_(scale), gradients[1], gradients[2]
 
 
-def _backward_part(
-    upstream: Tensor, scaled: Tensor, keys: Tensor, values: Tensor, means: Tensor, sums: Tensor, seen: Tensor | None
+def _backward_chunk(
+    mask: Tensor | None, upstream: Tensor, scaled: Tensor, means: Tensor, sums: Tensor, keys: Tensor, values: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of scaled queries, one behind the other, of keys and of values, by products.
 
     Args:
+        mask: As it is added to the products.
         upstream: Gradient of the result.
         scaled: The queries times the factor on the products.
+        means: Of the products of upstream and values, by all weights, ``[groups, rows, members, width, 1]``.
+        sums: Logarithms of the sums over all keys, ``[groups, rows, members, width, 1]``.
         keys: As in `attend`.
         values: As in `attend`.
-        means: Of the products of upstream and values, by the weights of all keys, ``[batch, members, width, 1]``.
-        sums: Logarithms of the sums over all keys, ``[batch, members, width, 1]``.
-        seen: ``[batch, 1, width, keys]``, or None for all.
     """
-    # No weight is larger than one, and those of keys that are not seen shall be finite.
-    weights = _products(scaled, keys).sub_(sums).clamp_(_LOWEST, 0.0).exp_()
-    if seen is not None:
-        weights.mul_(seen)
+    # No weight is larger than one, and those of keys that are not seen shall be finite before they are masked.
+    weights = _powers(_products(scaled, keys), sums).clamp_(_LOWEST, 0.0)
+    if mask is not None:
+        weights.add_(mask)
+    weights.exp2_()
     change = _rows(_products(upstream, values).sub_(means).mul_(weights).to(scaled.dtype))
     weights = _rows(weights.to(scaled.dtype))
-    return change.bmm(keys), change.transpose(1, 2).bmm(_rows(scaled)), weights.transpose(1, 2).bmm(_rows(upstream))
+    return (
+        change.bmm(keys.flatten(0, 1)),
+        change.transpose(1, 2).bmm(_rows(scaled)),
+        weights.transpose(1, 2).bmm(_rows(upstream)),
+    )
+
+
+def _chunks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Groups and rows whose weights are in memory at once: all rows of some groups, or some rows of one."""
+    groups, rows, members, width, _ = queries.shape
+    of_a_row = members * width * keys.shape[2]
+    rows_at_once = min(rows, max(1, _WEIGHTS // of_a_row))
+    groups_at_once = max(1, _WEIGHTS // (of_a_row * rows))
+    for group in range(0, groups, groups_at_once):
+        for row in range(0, rows, rows_at_once):
+            yield slice(group, group + groups_at_once), slice(row, row + rows_at_once)
+
+
+def _of_rows(mask: Tensor | None, rows: slice) -> Tensor | None:
+    """The mask of some rows, for all members."""
+    return None if mask is None else (mask[rows] if len(mask) > 1 else mask)[:, None]
 
 
 def _fits(queries: Tensor, precisions: tuple[torch.dtype, ...]) -> bool:
     """Whether the library's kernel is the faster one; for single queries products are."""
-    return queries.device.type == "cpu" and queries.dtype in precisions and queries.shape[2] > 1
+    return queries.device.type == "cpu" and queries.dtype in precisions and queries.shape[3] > 1
 
 
-def _of_members(states: Tensor, queries: Tensor) -> Tensor:
-    return states[:, None].expand(-1, queries.shape[1], -1, -1)
+def _flat(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """All three as the library's kernel takes them, ``[groups * rows, members, width or keys, size]``."""
+    members = queries.shape[2]
+    keys, values = (states.flatten(0, 1)[:, None].expand(-1, members, -1, -1) for states in (keys, values))
+    return queries.flatten(0, 1), keys, values
 
 
-def _bias(seen: Tensor | None, queries: Tensor) -> Tensor | None:
-    return None if seen is None else queries.new_zeros(seen.shape).masked_fill_(~seen, -math.inf)
-
-
-def _causal(queries: Tensor) -> Tensor:
-    width = queries.shape[2]
-    return torch.ones(1, 1, width, width, dtype=torch.bool, device=queries.device).tril()
+def _for_kernel(mask: Tensor | None, queries: Tensor) -> Tensor | None:
+    if mask is None:
+        return None
+    mask = mask.to(queries.dtype)[None, :, None]
+    return mask[0] if mask.shape[1] == 1 else mask.expand(len(queries), -1, -1, -1, -1).flatten(0, 1)
 
 
 def _products(queries: Tensor, keys: Tensor) -> Tensor:
-    products = _rows(queries).bmm(keys.transpose(1, 2)).view(*queries.shape[:-1], -1)
+    products = _rows(queries).bmm(keys.flatten(0, 1).transpose(1, 2)).view(*queries.shape[:-1], -1)
     return products.to(torch.promote_types(queries.dtype, torch.float32))
 
 
+def _powers(products: Tensor, subtracted: Tensor) -> Tensor:
+    """Exponents of two for the exponentials of differences, in the place of the products."""
+    return torch.add(subtracted * -_LOG2_E, products, alpha=_LOG2_E, out=products)
+
+
 def _rows(states: Tensor) -> Tensor:
-    """All queries of a batch one behind the other, since they share their keys."""
-    return states.flatten(1, 2)
+    """All queries of a row one behind the other, since they share their keys, ``[groups * rows, queries, ...]``."""
+    return states.flatten(2, 3).flatten(0, 1)

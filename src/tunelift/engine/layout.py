@@ -47,19 +47,19 @@ class Block:
         queries: ``[rows, width]``, indices of the new tokens, padded behind them.
         own: ``[rows, keys]``, slots of each row's own keys, its new tokens last, padded like them and before the first.
         above: ``[keys above]``, slots of the keys that all rows attend to.
-        causal: Each row's own keys are its new tokens, and a token attends to those up to itself: `own_seen` says
+        causal: Each row's own keys are its new tokens, and a token attends to those up to itself: `own_mask` says
             no more.
-        own_seen: ``[rows or 1, width, keys]``, whether a query attends to a key; by the size of the sliding window,
-            where that matters, and for None without a window.
-        above_seen: ``[rows, width, keys above]``, the same for the keys above; windows alone.
+        own_mask: ``[rows or 1, width, keys]`` in float32, added to the products: zero where a query attends to a key,
+            otherwise minus infinity; by the size of the sliding window, where that matters, and for None without one.
+        above_mask: ``[rows, width, keys above]``, the same for the keys above; windows alone.
     """
 
     queries: Tensor
     own: Tensor
     above: Tensor
     causal: bool
-    own_seen: dict[int | None, Tensor]
-    above_seen: dict[int, Tensor]
+    own_mask: dict[int | None, Tensor]
+    above_mask: dict[int, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def lay_out_pack(lengths: Sequence[int], device: torch.device) -> Layout:
         size += len(members) * width
         slots = torch.from_numpy(own).to(device)
         nothing = torch.empty(0, dtype=torch.long, device=device)
-        blocks.append(Block(slots, slots, nothing, False, {None: torch.from_numpy(valid).to(device)}, {}))
+        blocks.append(Block(slots, slots, nothing, False, {None: _mask(valid, device)}, {}))
     return Layout(blocks, torch.from_numpy(places).to(device), frozenset())
 
 
@@ -201,6 +201,11 @@ def _block(rows: list[Row], width: int, first_slot: int, windows: Sequence[int],
         own=torch.from_numpy(own).to(device),
         above=torch.from_numpy(np.ascontiguousarray(above)).to(device),
         causal=rest == 0,
-        own_seen={window: torch.from_numpy(seen).to(device) for window, seen in own_seen.items()},
-        above_seen={window: torch.from_numpy(seen).to(device) for window, seen in above_seen.items()},
+        own_mask={window: _mask(seen, device) for window, seen in own_seen.items()},
+        above_mask={window: _mask(seen, device) for window, seen in above_seen.items()},
     )
+
+
+def _mask(seen: Mask, device: torch.device) -> Tensor:
+    """What is added to products, from whether a query attends to a key."""
+    return torch.from_numpy(np.where(seen, np.float32(0), np.float32(-np.inf))).to(device)

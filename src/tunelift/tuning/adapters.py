@@ -1,13 +1,15 @@
-"""The low-rank update of an adapter as one step of the gradient's graph.
+"""A linear layer with a low-rank adapter as one step of the gradient's graph.
 
-PEFT computes ``result + B(A(x)) * scale`` operation by operation, and every operation makes a new wide result. Here one
-matrix product adds to the result in its place, which needs less memory and gives the same numbers.
+PEFT computes ``W x + B(A(x)) * scale`` operation by operation, and every operation makes a new wide result, forward and
+backward. Here matrix products add to the layer's result and to the gradient of its input, in their place, which needs
+less time and memory and gives the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,70 +18,92 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 
-class LowRankUpdate(torch.autograd.Function):
-    """Adds ``scale * x A^T B^T`` to a result, in its place.
+class AdaptedLinear(torch.autograd.Function):
+    """``x W^T + bias + scale * given A^T B^T``.
 
-    Call ``apply`` with the result ``[..., outputs]``, the input ``[..., inputs]``, A ``[rank, inputs]``, B ``[outputs,
-    rank]`` and the scale.
+    Call ``apply`` with the input ``[..., inputs]``; what the adapter is given, like the input, or None for the input
+    itself; the frozen weight ``[outputs, inputs]`` and bias ``[outputs]`` or None; A ``[rank, inputs]``, B ``[outputs,
+    rank]`` and the scale. The adapter computes in the precision of the layer, as autocast has it do.
     """
 
     @staticmethod
-    def forward(ctx: Any, result: Tensor, x: Tensor, first: Tensor, second: Tensor, scale: float) -> Tensor:
-        """Add."""
-        flat, narrow = x.reshape(-1, x.shape[-1]), first.to(x.dtype)
-        inner = flat @ narrow.T
-        result.view(-1, result.shape[-1]).addmm_(inner, second.to(x.dtype).T, alpha=scale)
-        ctx.mark_dirty(result)
-        ctx.save_for_backward(x, inner, first, second)
-        ctx.scale = scale
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        given: Tensor | None,
+        weight: Tensor,
+        bias: Tensor | None,
+        first: Tensor,
+        second: Tensor,
+        scale: float,
+    ) -> Tensor:
+        """Compute the layer, and add the adapter's update to its result."""
+        result = torch.nn.functional.linear(x, weight, bias)
+        states = (x if given is None else given).to(result.dtype).reshape(-1, x.shape[-1])
+        first, second = first.to(result.dtype), (second * scale).to(result.dtype)
+        inner = states @ first.T
+        result.view(-1, result.shape[-1]).addmm_(inner, second.T)
+        ctx.save_for_backward(states, inner, weight, first, second)
+        ctx.shape, ctx.scale, ctx.apart = x.shape, scale, given is not None
         return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of result, input, A and B."""
-        x, inner, first, second = ctx.saved_tensors
+        """Gradients of both inputs, A and B."""
+        states, inner, weight, first, second = ctx.saved_tensors
         flat = gradient.reshape(-1, gradient.shape[-1])
-        inner_gradient = (flat @ second.to(flat.dtype)).mul_(ctx.scale)
-        x_gradient = None
-        if ctx.needs_input_grad[1]:
-            x_gradient = (inner_gradient @ first.to(flat.dtype)).view_as(x)
-        first_gradient = inner_gradient.T @ x.reshape(-1, x.shape[-1])
+        inner_gradient = flat @ second
+        x_gradient = flat @ weight.to(flat.dtype) if ctx.needs_input_grad[0] else None
+        given_gradient = inner_gradient @ first if ctx.needs_input_grad[1] else None
+        if x_gradient is not None and not ctx.apart:
+            x_gradient.addmm_(inner_gradient, first)
         # Of wide outputs the product is faster this way round.
         second_gradient = (inner.T @ flat).mul_(ctx.scale).T
-        return gradient, x_gradient, first_gradient.to(first.dtype), second_gradient.to(second.dtype), None
+        return (
+            None if x_gradient is None else x_gradient.view(ctx.shape),
+            None if given_gradient is None else given_gradient.view(ctx.shape),
+            None,
+            None,
+            inner_gradient.T @ states,
+            second_gradient,
+            None,
+        )
 
 
-class _Fused:
-    """What PEFT calls in the place of its own update; it knows nothing of merging, which is not done meanwhile."""
-
-    @staticmethod
-    def forward(module: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
-        apply: Callable[..., Tensor] = LowRankUpdate.apply
-        first, second = module.lora_A[active_adapter].weight, module.lora_B[active_adapter].weight
-        # Adapters compute in the precision of the result, as autocast has them do.
-        given = module.lora_dropout[active_adapter](x).to(result.dtype)
-        return apply(result, given, first, second, module.scaling[active_adapter])
+def _forward(layer: Any, adapter: str, x: Tensor) -> Tensor:
+    base, dropout = layer.base_layer, layer.lora_dropout[adapter]
+    given = None if isinstance(dropout, torch.nn.Identity) else dropout(x)
+    apply: Callable[..., Tensor] = AdaptedLinear.apply
+    first, second = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
+    return apply(x, given, base.weight, base.bias, first, second, layer.scaling[adapter])
 
 
 @contextmanager
 def fused_adapters(model: Any) -> Iterator[None]:
-    """Compute the updates of plain LoRA on linear layers in one step each, for a while.
+    """Compute linear layers with plain LoRA in one step each, for a while in which no adapter is switched or merged.
 
     Args:
         model: A model with or without an adapter.
     """
-    changed = [
-        (module, name)
-        for module in model.modules()
-        if isinstance(module, Linear)
-        for name in module.active_adapters
-        if name in module.lora_A and name not in module.lora_variant and module.lora_B[name].bias is None
-    ]
-    for module, name in changed:
-        module.lora_variant[name] = _Fused()
+    layers = [module for module in model.modules() if isinstance(module, Linear) and _is_plain(module)]
+    for layer in layers:
+        layer.forward = partial(_forward, layer, layer.active_adapters[0])
     try:
         yield
     finally:
-        for module, name in changed:
-            del module.lora_variant[name]
+        for layer in layers:
+            del layer.forward
+
+
+def _is_plain(layer: Linear) -> bool:
+    """Whether a frozen linear layer has one adapter, without a bias, that is on and not merged into it."""
+    base, adapters = layer.base_layer, layer.active_adapters
+    return (
+        type(base) is torch.nn.Linear
+        and not any(weight.requires_grad for weight in base.parameters())
+        and len(adapters) == 1
+        and adapters[0] in layer.lora_A
+        and not (layer.lora_variant or layer.disable_adapters or layer.merged)
+        and layer.lora_B[adapters[0]].bias is None
+    )

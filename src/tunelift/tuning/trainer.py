@@ -113,11 +113,12 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
 
         def backward(loss: Tensor) -> None:
             self.accelerator.backward(loss / count)
-            if self.args.device.type == "cpu":
-                return_free_memory()
 
         with fused_adapters(model):
             share = self.objective.loss(model, inputs, self.token_budget, backward, self._precision) / count
+        if self.args.device.type == "cpu":
+            # Not between micro-batches: each would wait for the system to give the memory again.
+            return_free_memory()
         if self.args.world_size > 1:
             for weight in model.parameters():
                 if weight.requires_grad:
