@@ -59,3 +59,13 @@ def test_what_is_no_plain_adapter_is_left_alone(tiny_model: Any) -> None:
     adapted.merge_adapter()
     with fused_adapters(adapted):
         assert not is_fused(adapted)
+
+
+def test_a_layer_that_another_library_has_exchanged_stays_so(tiny_model: Any) -> None:
+    model = add_lora(tiny_model("llama", vocabulary=64), Lora(rank=2), 7)
+    layer = next(module for module in model.modules() if hasattr(module, "lora_A"))
+    exchanged = layer.base_layer.forward
+    layer.base_layer.forward = exchanged
+    with fused_adapters(model):
+        assert "forward" not in vars(layer)
+    assert vars(layer.base_layer)["forward"] is exchanged

@@ -97,10 +97,14 @@ def fused_adapters(model: Any) -> Iterator[None]:
 
 
 def _is_plain(layer: Linear) -> bool:
-    """Whether a frozen linear layer has one adapter, without a bias, that is on and not merged into it."""
+    """Whether a frozen linear layer has one adapter, without a bias, that is on and not merged into it.
+
+    What another library has exchanged already, as those do that move weights between devices, is not plain.
+    """
     base, adapters = layer.base_layer, layer.active_adapters
     return (
         type(base) is torch.nn.Linear
+        and "forward" not in {**vars(layer), **vars(base)}
         and not any(weight.requires_grad for weight in base.parameters())
         and len(adapters) == 1
         and adapters[0] in layer.lora_A
