@@ -6,8 +6,7 @@ Such a product takes as long as its weights take to be read. The library's produ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -15,24 +14,19 @@ from torch import Tensor
 from torch.nn import Linear
 from torch.nn.functional import linear
 
+from tunelift.engine.modes import computed_by, has_own_forward
+
 ROWS = 16
 
 
-@contextmanager
-def fast_few_rows(model: torch.nn.Module) -> Iterator[None]:
-    """Compute linear layers of few rows with their factors exchanged, for a while.
+def fast_few_rows(model: torch.nn.Module) -> AbstractContextManager[None]:
+    """A context in which linear layers of few rows are computed with their factors exchanged.
 
     Args:
-        model: Its linear layers are those of the library, without a forward of their own.
+        model: Layers of another class, or with a forward of their own, are left alone.
     """
-    layers = [module for module in model.modules() if type(module) is Linear and "forward" not in vars(module)]
-    for layer in layers:
-        layer.forward = partial(_forward, layer)  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.forward
+    layers = [module for module in model.modules() if type(module) is Linear and not has_own_forward(module)]
+    return computed_by({layer: partial(_forward, layer) for layer in layers})
 
 
 def _forward(layer: Linear, states: Tensor) -> Tensor:

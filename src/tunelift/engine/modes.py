@@ -1,8 +1,8 @@
-"""What a model is for a while: without dropout, or in float32."""
+"""What a model is for a while: without dropout, in float32, or with layers computed another way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,3 +51,24 @@ def in_float32(model: Any) -> Iterator[None]:
             hook.remove()
         for weight, data in kept.items():
             weight.data = data
+
+
+@contextmanager
+def computed_by(forwards: Mapping[torch.nn.Module, Callable[..., Tensor]]) -> Iterator[None]:
+    """Compute modules by other functions than their class's for a while.
+
+    Args:
+        forwards: What each module computes; none has a forward of its own already, see `has_own_forward`.
+    """
+    for module, forward in forwards.items():
+        vars(module)["forward"] = forward
+    try:
+        yield
+    finally:
+        for module in forwards:
+            del vars(module)["forward"]
+
+
+def has_own_forward(module: torch.nn.Module) -> bool:
+    """Whether a module is computed by another function than its class's, as `computed_by` or other libraries set it."""
+    return "forward" in vars(module)

@@ -7,8 +7,8 @@ less time and memory and gives the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,8 @@ import torch
 from peft.tuners.lora.layer import Linear
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from tunelift.engine.modes import computed_by, has_own_forward
 
 
 class AdaptedLinear(torch.autograd.Function):
@@ -79,21 +81,14 @@ def _forward(layer: Any, adapter: str, x: Tensor) -> Tensor:
     return apply(x, given, base.weight, base.bias, first, second, layer.scaling[adapter])
 
 
-@contextmanager
-def fused_adapters(model: Any) -> Iterator[None]:
-    """Compute linear layers with plain LoRA in one step each, for a while in which no adapter is switched or merged.
+def fused_adapters(model: Any) -> AbstractContextManager[None]:
+    """A context in which linear layers with plain LoRA are one step each, and no adapter is switched or merged.
 
     Args:
         model: A model with or without an adapter.
     """
     layers = [module for module in model.modules() if isinstance(module, Linear) and _is_plain(module)]
-    for layer in layers:
-        layer.forward = partial(_forward, layer, layer.active_adapters[0])
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.forward
+    return computed_by({layer: partial(_forward, layer, layer.active_adapters[0]) for layer in layers})
 
 
 def _is_plain(layer: Linear) -> bool:
@@ -104,7 +99,8 @@ def _is_plain(layer: Linear) -> bool:
     base, adapters = layer.base_layer, layer.active_adapters
     return (
         type(base) is torch.nn.Linear
-        and "forward" not in {**vars(layer), **vars(base)}
+        and not has_own_forward(layer)
+        and not has_own_forward(base)
         and not any(weight.requires_grad for weight in base.parameters())
         and len(adapters) == 1
         and adapters[0] in layer.lora_A
