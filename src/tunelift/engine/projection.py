@@ -12,7 +12,7 @@ from torch import Tensor
 LOGITS = 1 << 26
 # The same on a CPU where gradients are computed, which take four times the memory; with fewer rows the weights of the
 # output layer would be read too often.
-LOGITS_ON_CPU = 1 << 21
+LOGITS_ON_CPU = 1 << 22
 ROWS_ON_CPU = 32
 
 
