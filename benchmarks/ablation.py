@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 from unittest.mock import patch
 
 import torch
@@ -22,6 +22,8 @@ from common.workloads import TUNING, tuning_examples
 from ours.tune import encode
 
 NAME = "ablation"
+# Computes the loss of prompts, in groups of a number of tokens at most, and its gradients.
+Way: TypeAlias = Callable[[Any, list[Any], int], float]
 PADDED = 8
 NEVER = 1 << 40
 
@@ -65,19 +67,40 @@ def grouped(model: Any, prompts: list[Any], budget: int, *, share: bool) -> floa
 
 
 def with_stems(model: Any, prompts: list[Any], budget: int) -> float:
-    """What tunelift does: stems before the trees."""
+    """What tunelift does with all weights tuned: stems before the trees."""
     from tunelift.engine.loss import plan_step, step_loss
 
     return step_loss(model, prompts, plan_step(model, prompts, budget), torch.Tensor.backward)
 
 
+def with_adapters_fused(model: Any, prompts: list[Any], budget: int) -> float:
+    """What tunelift does with an adapter, where each low-rank update is one operation with its layer."""
+    from tunelift.tuning.adapters import fused_adapters
+
+    with fused_adapters(model):
+        return with_stems(model, prompts, budget)
+
+
+def keeping_all(way: Way) -> Way:
+    """A way with every state kept that the library keeps, instead of computing again what is cheap."""
+
+    def same(model: Any, prompts: list[Any], budget: int) -> float:
+        with patch("tunelift.engine.loss.kept_in_less_memory", nullcontext):
+            return way(model, prompts, budget)
+
+    return same
+
+
+FUSED = "adapters fused with their layers"
 # Name, whether attention takes trees, and the way.
-WAYS: dict[str, tuple[bool, Callable[[Any, list[Any], int], float]]] = {
+WAYS: dict[str, tuple[bool, Way]] = {
     "padded, every position projected": (False, every_position),
-    "padded, supervised positions projected": (False, supervised_positions),
-    "packed without padding": (True, partial(grouped, share=False)),
-    "shared inside each micro-batch": (True, partial(grouped, share=True)),
-    "shared over the whole step (stems)": (True, with_stems),
+    "padded, supervised positions projected": (False, keeping_all(supervised_positions)),
+    "packed without padding": (True, keeping_all(partial(grouped, share=False))),
+    "shared inside each micro-batch": (True, keeping_all(partial(grouped, share=True))),
+    "shared over the whole step (stems)": (True, keeping_all(with_stems)),
+    "what is cheap computed again": (True, with_stems),
+    FUSED: (True, with_adapters_fused),
 }
 
 
@@ -92,7 +115,8 @@ def main() -> None:
     origin, examples = tuning_examples(options.work, options.data)
     model, tokenizer = _load(source, precision, options.method)
     prompts = [encode(tokenizer, example) for example in examples[: options.batch]]
-    sides = {name: partial(_once, model, prompts, precision, *way) for name, way in WAYS.items()}
+    ways = {name: way for name, way in WAYS.items() if name != FUSED or options.method == "lora"}
+    sides = {name: partial(_once, model, prompts, precision, *way) for name, way in ways.items()}
     sides[next(reversed(sides))]()
     measured = alternate(sides, options.repeats)
     first = rates(next(iter(measured.values())), "tokens").median
@@ -125,7 +149,7 @@ def _once(
     prompts: list[Any],
     precision: str,
     trees: bool,
-    way: Callable[[Any, list[Any], int], float],
+    way: Way,
 ) -> dict[str, Any]:
     from tunelift.engine.attention import NAME as OURS
     from tunelift.engine.support import PLAIN

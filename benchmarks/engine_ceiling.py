@@ -1,4 +1,4 @@
-"""How much of this machine's matrix products one optimizer step reaches: one instruction, LoRA, 32 examples.
+"""How much of this machine's matrix products one optimizer step reaches, and what all of them would give.
 
 The ceiling is the rate of the products of the model's own linear layers, measured alone at the numbers of rows that
 the step's micro-batches have, in the same precision, each product weighted by its share of the step's operations.
@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 
-from common.measure import arguments, default_settings, prepare, save, spread
-from common.workloads import tuning_examples
+from common.measure import Spread, arguments, default_settings, prepare, save, spread
+from common.workloads import TUNING, tuning_examples
 from ours.tune import repeat
 
 NAME = "engine_ceiling"
@@ -182,11 +182,12 @@ def ceiling(record: Record, dtype: torch.dtype) -> float:
 def main() -> None:
     """Measure, print and write the results."""
     parser = arguments(NAME, __doc__)
+    parser.add_argument("--work", choices=TUNING, default=TUNING[0])
     parser.add_argument("--method", choices=["lora", "full"], default="lora")
     parser.add_argument("--batch", type=int, default=BATCH, help="examples of a step")
     options = parser.parse_args()
     source, precision = prepare(options)
-    origin, examples = tuning_examples("one-instruction", options.data)
+    origin, examples = tuning_examples(options.work, options.data)
     configuration = {
         "model": source,
         "precision": precision,
@@ -201,24 +202,32 @@ def main() -> None:
     for record in records:
         steps.append(repeat(configuration, record.watch))
         ceilings.append(ceiling(record, getattr(torch, precision)) / 1e9)
+    described = {"work": options.work, "source": origin, "method": options.method, "precision": precision}
+    print(f"\n{origin}, {options.method}, {precision}, {options.batch} examples, {steps[0]['tokens']:,} tokens")
+    content = described | _report(records[-1], steps, spread(ceilings))
+    save(options.output, {"benchmark": NAME, "model": options.model, **content, "measured": steps})
+
+
+def _report(record: Record, steps: list[dict[str, Any]], highest: Spread) -> dict[str, Any]:
+    """Print what the steps reached, and what they would at all of the ceiling, in 10^9 operations a second."""
     linear = sum(
         times * operations(product, rows) * len(product.passes())
         for (product, rows), times in record.products().items()
     )
-    total = linear + record.attention_operations()
-    rate = spread([total / step["seconds"] / 1e9 for step in steps])
-    highest = spread(ceilings)
+    total = (linear + record.attention_operations()) / 1e9
+    seconds, tokens = spread([step["seconds"] for step in steps]), steps[0]["tokens"]
+    rate = spread([total / step["seconds"] for step in steps])
     share = rate.median / highest.median
-    print(f"\n{origin}, {options.method}, {precision}, {options.batch} examples, {steps[0]['tokens']:,} tokens")
     print(f"slots computed              {sum(record.slots):,} in {len(record.slots)} micro-batches {record.slots}")
-    print(f"seconds of the step         {spread([step['seconds'] for step in steps]):.2f}")
-    print(f"operations of the step      {total / 1e9:,.0f} G, {record.attention_operations() / total:.1%} of attention")
+    print(f"seconds of the step         {seconds:.2f}")
+    print(f"operations of the step      {total:,.0f} G, {record.attention_operations() / 1e9 / total:.1%} of attention")
     print(f"rate of the step            {rate:,.0f} GFLOP/s")
     print(f"ceiling of the products     {highest:,.0f} GFLOP/s")
-    print(f"share of the ceiling        {share:.1%}, the goal is {GOAL:.0%}")
-    content = {"source": origin, "precision": precision, "method": options.method, "slots": record.slots}
-    content |= {"operations": total, "gigaflops": asdict(rate), "ceiling_gigaflops": asdict(highest), "share": share}
-    save(options.output, {"benchmark": NAME, "model": options.model, **content, "measured": steps})
+    print(f"share of the ceiling        {share:.1%}, the goal for one instruction, LoRA, is {GOAL:.0%}")
+    print(f"effective tokens/s          {tokens / seconds.median:,.0f}")
+    print(f"  at all of the ceiling     {tokens * highest.median / total:,.0f}")
+    rates = {"gigaflops": asdict(rate), "ceiling_gigaflops": asdict(highest), "share": share}
+    return {"slots": record.slots, "operations": total * 1e9, **rates}
 
 
 if __name__ == "__main__":
