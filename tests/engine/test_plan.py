@@ -69,7 +69,18 @@ def test_stems_begin_their_sequences_and_leave_what_is_not_free(
     assert all(0 < len(stem) <= budget for stem in own_stems(made))
     for path, group in found:
         assert all(tuple(sequences[index][: len(path)]) == path and len(path) <= free[index] for index in group)
-        assert len(group) == 1 or slots(sequences, group, len(path)) <= budget
+        assert len(group) == 1 or slots(sequences, group, len(path)) <= plan.WHOLE * budget
+
+
+def test_a_family_little_larger_than_the_budget_is_one_tree() -> None:
+    families = [[[*range(start, start + 300), *range(n, n + 90)] for n in range(3)] for start in (1000, 2000)]
+    sequences = [*families[0], *families[1]]
+    made = plan_stems(sequences, [300] * 6, 500)
+    assert ([sorted(group) for group in made.groups], made.below) == ([[0, 1, 2], [3, 4, 5]], [])
+    # One that is larger is divided, and what begins alike becomes a stem.
+    assert [len(part.stem) for part in plan_stems(sequences, [300] * 6, 400).below] == [300, 300]
+    # One that is smaller is not divided to fill what another has left.
+    assert [len(group) for group in plan_stems([*families[0], *families[1][:1]], [300] * 4, 700).groups] == [3, 1]
 
 
 def test_a_stem_is_made_where_it_pays() -> None:

@@ -2,9 +2,9 @@
 
 Sequences in lexicographic order stand beside those with which they have most in common, so a *family*, sequences that
 begin alike, is a range of them. A group of sequences becomes one tree, whose slots the budget bounds as they would be
-if all were shared that is common; what is too short for a segment comes on top. A family that is
-larger than that is divided into groups; where it pays, what all of it begins with becomes a *stem*, which is computed
-once before its groups instead of in each of them. A stem larger than the budget is several, one behind the other.
+if all were shared that is common; what is too short for a segment comes on top. A family that is clearly larger than
+that is divided into groups; where it pays, what all of it begins with becomes a *stem*, which is computed once before
+its groups instead of in each of them. A stem larger than the budget is several, one behind the other.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_lengt
 # a pass through the model of its own, which costs as much as so many more tokens in a larger one.
 STEM_AGAIN = 1 / 3
 PASS_COST = 64
+# A family of so many times the budget is still one tree. Its parts would begin alike, and need more passes.
+WHOLE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,10 @@ class _Sorted:
         """How many tokens a sequence has that the one before it, or the stems above, have not."""
         return len(self.tokens[place]) - max(int(self.common[place]), depth)
 
+    def slots(self, first: int, last: int, depth: int) -> int:
+        """How many slots a tree of a range of sequences has behind the stems above, if all is shared."""
+        return len(self.tokens[first]) - depth + sum(self.new(place, depth) for place in range(first + 1, last))
+
     def families(self, first: int, last: int, depth: int) -> list[tuple[int, int]]:
         """Ranges of sequences that share something behind the stems above, those with the longest one first."""
         borders = (first + 1 + np.flatnonzero(self.common[first + 1 : last] <= depth + SEGMENT_COST)).tolist()
@@ -71,7 +77,7 @@ def plan_trees(sequences: Sequence[Sequence[int]], budget: int, most: int | None
         tree on; a function of the whole list and of nothing else.
     """
     ordered = _sort(sequences)
-    return _groups(ordered, ordered.families(0, len(sequences), 0), 0, budget, most)
+    return _groups(ordered, ordered.families(0, len(sequences), 0), 0, budget, most=most)
 
 
 def plan_stems(sequences: Sequence[Sequence[int]], free: Sequence[int], budget: int) -> Plan:
@@ -80,7 +86,7 @@ def plan_stems(sequences: Sequence[Sequence[int]], free: Sequence[int], budget: 
     Args:
         sequences: Token ids.
         free: For each sequence how many of its tokens may stand in stems, fewer than it has.
-        budget: Largest number of slots of a tree, and of tokens of a stem.
+        budget: Largest number of slots of a tree, but see `WHOLE`, and of tokens of a stem.
     """
     ordered = _sort(sequences)
 
@@ -89,14 +95,14 @@ def plan_stems(sequences: Sequence[Sequence[int]], free: Sequence[int], budget: 
         for family in ordered.families(first, last, depth):
             places = range(*family)
             stem = min(min(free[ordered.indices[place]] for place in places), _common(ordered, *family))
-            slots = sum(ordered.new(place, depth) for place in places[1:]) + len(ordered.tokens[places[0]]) - depth
-            if slots > budget and _pays(stem - depth, slots - (stem - depth), len(places), budget):
+            slots = ordered.slots(*family, depth)
+            if slots > WHOLE * budget and _pays(stem - depth, slots - (stem - depth), len(places), budget):
                 plans.append(
                     _behind(ordered.tokens[places[0]][depth:stem].tolist(), budget, Plan((), *below(*family, stem)))
                 )
             else:
                 small.append(family)
-        return _groups(ordered, small, depth, budget, None), plans
+        return _groups(ordered, small, depth, budget, whole=WHOLE * budget), plans
 
     return Plan((), *below(0, len(sequences), 0))
 
@@ -143,16 +149,28 @@ def _pays(stem: int, branches: int, sequences: int, budget: int) -> bool:
 
 
 def _groups(
-    ordered: _Sorted, families: Sequence[tuple[int, int]], depth: int, budget: int, most: int | None
+    ordered: _Sorted,
+    families: Sequence[tuple[int, int]],
+    depth: int,
+    budget: int,
+    *,
+    whole: float = 0,
+    most: int | None = None,
 ) -> list[list[int]]:
-    groups: list[list[int]] = []
+    """Groups of families in their order; one of at most `whole` slots is not divided."""
+    groups: list[list[int]] = [[]]
     size = 0
     for first, last in families:
+        slots = ordered.slots(first, last, depth)
+        if groups[-1] and size + slots > budget and slots <= whole:
+            groups.append([])
+            size = 0
         for place in range(first, last):
             added = ordered.new(place, depth) if place > first else len(ordered.tokens[place]) - depth
-            if not groups or size + added > budget or len(groups[-1]) == most:
+            full = len(groups[-1]) == most or (slots > whole and size + added > budget)
+            if groups[-1] and full:
                 groups.append([])
                 size, added = 0, len(ordered.tokens[place]) - depth
             groups[-1].append(ordered.indices[place])
             size += added
-    return groups
+    return [group for group in groups if group]
