@@ -102,8 +102,9 @@ def step_loss(
         with precision(), torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda nothing: nothing):
             states = read_stem(model, tokens, above)
         inner, leaves = _continue(above, len(plan.stem), states)
+        del states  # they are copied, and would keep their graph alive
         total = run(plan, inner)
-        if backward:
+        if any(leaf.requires_grad for leaf in leaves):
             with continued_from(random_numbers), precision(), kept_in_less_memory():
                 states = read_stem(model, tokens, above)
             tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if state.requires_grad]
