@@ -93,6 +93,8 @@ def answer_prompts(
     Raises:
         ValueError: A prompt or a choice has no token, or there are not as many lists of choices as prompts.
     """
+    if not all(len(prompt) for prompt in prompts):
+        raise ValueError("every prompt has at least one token")
     if len(choices) != len(prompts) or not all(len(choice) for given in choices for choice in given):
         raise ValueError("every prompt has a list of choices, and every choice at least one token")
     started, scoring_seconds = time.perf_counter(), 0.0
