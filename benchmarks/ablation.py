@@ -30,7 +30,7 @@ NEVER = 1 << 40
 
 def every_position(model: Any, prompts: list[Any], _: int) -> float:
     """Padded batches in the order given; the vocabulary is projected at every position."""
-    from tunelift.engine.plain import pad
+    from tunelift.engine.padding import pad
 
     total = 0.0
     for start in range(0, len(prompts), PADDED):

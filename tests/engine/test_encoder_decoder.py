@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Full, Lora, Method, Tune
 from tunelift.core.records import Example, Prompt, Source
 from tunelift.data.tasks import Task
 from tunelift.engine.answers import Answer, Stopping, answer_prompts
-from tunelift.engine.encoder_decoder import UnsupportedModelError, first_tokens, is_encoder_decoder, plan_pairs
+from tunelift.engine.encoder_decoder import UnsupportedModelError, first_tokens, is_encoder_decoder
 from tunelift.models.adapters import add_lora
 from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
@@ -29,26 +27,6 @@ from tunelift.tuning.tune import tune_model
 
 END = 1
 FULL, LORA = Method(full=Full()), Method(lora=Lora(rank=4, dropout=0.1))
-
-PAIRS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 9)), min_size=1, max_size=20)
-
-
-@given(PAIRS, st.integers(1, 120), st.integers(1, 30))
-def test_groups_hold_every_prompt_once_and_fit_with_their_padding(
-    lengths: list[tuple[int, int]], budget: int, most: int
-) -> None:
-    plan = plan_pairs(lengths, budget, most)
-    assert sorted(index for group in plan for index in group) == list(range(len(lengths)))
-    for group in plan:
-        read, written = (max(lengths[index][side] for index in group) for side in (0, 1))
-        assert len(group) == 1 or (len(group) * (read + written) <= budget and len(group) * written <= most)
-    longest = [max(sum(lengths[index]) for index in group) for group in plan]
-    assert longest == sorted(longest, reverse=True)
-
-
-def test_prompts_that_fit_stand_together() -> None:
-    assert plan_pairs([(4, 2), (9, 3), (4, 2), (8, 3)], budget=24, most=100) == [[1, 3], [0, 2]]
-    assert plan_pairs([], 10, 10) == []
 
 
 def dates(count: int) -> list[tuple[str, str]]:

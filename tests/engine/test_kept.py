@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-import weakref
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.functional import gelu, linear, silu
 
 from tunelift.engine.kept import kept_in_less_memory
@@ -23,28 +23,29 @@ def drawn(*shape: int) -> Tensor:
 
 
 def gated(
-    context: AbstractContextManager[object], activation: Activation, dtype: torch.dtype
+    context: AbstractContextManager[object], activation: Activation, dtype: torch.dtype, *batch: int
 ) -> tuple[list[bool], tuple[Tensor, ...]]:
     """Whether the activated gate and its product with the values are still there before backward; the gradients."""
     weights = [drawn(12, 8), drawn(12, 8), drawn(8, 12)]
     gate, values, down = (weight.to(dtype).requires_grad_() for weight in weights)
-    states = drawn(5, 8).to(dtype)
+    states = drawn(*batch, 5, 8).to(dtype)
     with context:
         activated = activation(linear(states, gate))
         product = activated * linear(states, values)
         result = linear(product, down)
-    kept = [weakref.ref(activated), weakref.ref(product)]
+    kept = [StorageWeakRef(states.untyped_storage()) for states in (activated, product)]
     del activated, product
-    gone = [reference() is None for reference in kept]
+    gone = [memory.expired() for memory in kept]
     return gone, torch.autograd.grad(result.sum(), [gate, values, down])
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-def test_a_gated_layer(activation: Activation, dtype: torch.dtype) -> None:
-    gone, ours = gated(kept_in_less_memory(), activation, dtype)
+@pytest.mark.parametrize("batch", [(), (1,), (2,)])
+def test_a_gated_layer(activation: Activation, dtype: torch.dtype, batch: tuple[int, ...]) -> None:
+    gone, ours = gated(kept_in_less_memory(), activation, dtype, *batch)
     assert gone == [True, True]
-    _, plain = gated(nullcontext(), activation, dtype)
+    _, plain = gated(nullcontext(), activation, dtype, *batch)
     assert all(torch.equal(mine, its) for mine, its in zip(ours, plain, strict=True))
 
 
@@ -55,10 +56,10 @@ def test_a_norm_in_float32(precision: torch.dtype) -> None:
         with context:
             wide = states.float()
             result = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + 1e-6)
-        kept = weakref.ref(wide)
+        kept = StorageWeakRef(wide.untyped_storage())
         same = wide is states
         del wide
-        return kept() is None or same, torch.autograd.grad((result * drawn(5, 8)).sum(), states)[0]
+        return kept.expired() or same, torch.autograd.grad((result * drawn(5, 8)).sum(), states)[0]
 
     gone, ours = gradient(kept_in_less_memory())
     assert gone
@@ -90,10 +91,10 @@ def test_results_of_which_no_gradient_is_asked_for_are_forgotten() -> None:
     states = drawn(5, 8).requires_grad_()
     with kept_in_less_memory():
         result = torch.rsqrt(states.abs() + 1)  # its gradient needs the result itself
-    kept = weakref.ref(result)
+    kept = StorageWeakRef(result.untyped_storage())
     del result
     gc.collect()
-    assert kept() is None
+    assert kept.expired()
 
 
 def test_what_is_changed_before_it_is_kept_is_kept_as_it_is_then() -> None:

@@ -1,8 +1,7 @@
 """Fixtures for invariants.
 
 arrangement  test  the invariants hold as trees are arranged by default; with everything shared that is equal, in as
-                   many blocks as possible, all products computed again in the backward pass, and few prompts read and
-                   answered at a time; and without trees
+                   many blocks as possible, and few prompts read and answered at a time; and without trees
 make_model   test  make_model(architecture, dtype): `tiny_model` for this arrangement; in float64 its norms are computed
                    in it, too: the library computes them in float32 whatever the precision of the weights, so that a
                    difference in the last bit of a float64 would become one in the last bit of a float32

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
-from tunelift.engine import encoder_decoder
+from tunelift.engine import encoder_decoder, padding
 from tunelift.engine.answers import Stopping, answer_prompts
 from tunelift.engine.encoder_decoder import UnsupportedModelError, compare_with_single
 from tunelift.engine.likelihood import supervised_logprobs
@@ -250,7 +250,7 @@ def test_scores_and_answers_equal_the_library(
     model = make(architecture)
     if together == "few":
         monkeypatch.setattr(encoder_decoder, "READ_TOGETHER", 20)
-        monkeypatch.setattr(encoder_decoder, "COPIED_BYTES", 1 << 13)
+        monkeypatch.setattr(padding, "COPIED_BYTES", 1 << 13)
 
     @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
     @given(ITEMS)

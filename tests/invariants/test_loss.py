@@ -200,12 +200,26 @@ def test_stems_continue_stems(make_model: Any, arrangement: str) -> None:
         assert_equal_step(model, prompts, made, TOLERANCE[torch.float64])
 
 
-def test_dropout_of_a_stem_is_the_same_when_it_is_computed_again(make_model: Any, arrangement: str) -> None:
-    model = add_lora(make_model("llama", torch.float64), Lora(rank=2, dropout=0.5), seed=1).to(torch.float64).train()
+@pytest.mark.parametrize(
+    ("adapter", "attention", "again"), [(0.5, 0.0, False), (0.0, 0.3, False), (0.5, 0.3, False), (0.5, 0.3, True)]
+)
+def test_dropout_is_the_same_when_something_is_computed_again(
+    make_model: Any, arrangement: str, adapter: float, attention: float, again: bool
+) -> None:
+    model = make_model("llama", torch.float64)
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = attention
+    model = add_lora(model, Lora(rank=2, dropout=adapter), seed=1).to(torch.float64).train()
+    torch.manual_seed(4)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    if again:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
     weight = next(w for name, w in model.named_parameters() if "layers.0" in name and "k_proj.lora_B" in name)
     prompts = [example_prompt(number, 10) for number in range(8)]
     made = plan_step(model, prompts, 40)
-    assert bool(made.below) == (arrangement != "plain")
+    assert bool(made.below) == (arrangement != "plain" and not again)
 
     def loss() -> float:
         torch.manual_seed(5)
@@ -215,13 +229,15 @@ def test_dropout_of_a_stem_is_the_same_when_it_is_computed_again(make_model: Any
     loss()
     gradient = weight.grad[0, 0].item()
     losses = []
-    for change in (1e-5, -1e-5):
+    for change in (1e-6, -1e-6):
         with torch.no_grad():
             weight[0, 0] += change
         losses.append(loss())
         with torch.no_grad():
             weight[0, 0] -= change
-    assert gradient == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-5)
+    assert gradient == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=1e-6)
+    torch.manual_seed(6)
+    assert step_loss(model, prompts, made) != pytest.approx(losses[0], rel=1e-3)
 
 
 def test_one_prompt_never_touches_another(tiny_model: Any) -> None:
@@ -245,6 +261,8 @@ def test_gradient_checkpointing_changes_nothing(make_model: Any, architecture: s
     model.train()
     model.gradient_checkpointing_enable({"use_reentrant": False})
     assert_equal_gradients(model, loss_sum(model, prompts), plain_loss(model, prompts), TOLERANCE[torch.float64])
+    for budget in (40, 10_000):
+        assert_equal_step(model, prompts, plan_step(model, prompts, budget), TOLERANCE[torch.float64])
     model.eval()
     torch.testing.assert_close(loss_sum(model, prompts), expected, rtol=1e-9, atol=1e-9)
 

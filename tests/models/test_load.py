@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, Mamba2Config
 
 from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
@@ -65,7 +65,20 @@ def test_a_model_that_differs_on_long_prompts_is_computed_the_plain_way(
     assert takes_trees(loaded.model)
     check_trees(loaded, prompts)
     assert not takes_trees(loaded.model)
-    assert "shared prefixes are not used, since over a tree its logits differ by" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "shared prefixes are not used, since over a tree its logits differ by" in said
+    assert "answers take long" not in said
+
+
+def test_a_model_that_cannot_go_on_behind_a_cache_is_loaded(
+    tokenizer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_heads": 8, "head_dim": 8, "n_groups": 2, "state_size": 8}
+    AutoModelForCausalLM.from_config(Mamba2Config(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    loaded = load_model(str(tmp_path), "float32")
+    assert not loaded.model.config.use_cache
+    assert "answers take long" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

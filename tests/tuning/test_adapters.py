@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from tunelift.core.recipe import Lora
+from tunelift.engine.kept import kept_in_less_memory
 from tunelift.models.adapters import add_lora
 from tunelift.tuning.adapters import fused_adapters
 
@@ -41,6 +43,25 @@ def test_a_fused_update_is_the_library_s(tiny_model: Any, architecture: str, set
     torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
     for name, gradient in gradients.items():
         torch.testing.assert_close(ours[name], gradient, rtol=1e-5, atol=1e-7, msg=name)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_the_product_of_gate_and_values_is_not_kept(tiny_model: Any, fused: bool) -> None:
+    model = add_lora(tiny_model("gemma3_text", vocabulary=64), Lora(rank=2), 7).train()
+    products = []
+
+    def see(_: Any, inputs: tuple[torch.Tensor]) -> None:
+        products.append(StorageWeakRef(inputs[0].untyped_storage()))
+
+    for name, module in model.named_modules():
+        if name.endswith("down_proj"):
+            module.register_forward_pre_hook(see)
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10]])
+    with fused_adapters(model) if fused else nullcontext(), kept_in_less_memory():
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+    assert loss.requires_grad
+    assert products
+    assert all(product.expired() for product in products)
 
 
 def test_afterwards_the_library_computes_again(tiny_model: Any) -> None:

@@ -117,7 +117,7 @@ class TreeAttention(torch.autograd.Function):
 def _attend_block(
     block: Block, query: Tensor, key: Tensor, value: Tensor, scale: float, window: int | None
 ) -> tuple[Tensor, Tensor]:
-    """The grouped result of one block, in float32 at least, and the logarithms of the sums over all keys."""
+    """The grouped result of one block, and the logarithms of the sums over all keys; see `kernels.attend`."""
     queries = grouped(take(query, block.queries), len(key))
     own, *above = _parts(block, queries, window)
     result, sums = _attend(queries, key, value, own, scale)

@@ -13,16 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from tunelift.engine.modes import evaluation_mode
-from tunelift.engine.projection import causal_model, rows_at_once
+from tunelift.engine.padding import READ_TOGETHER, copied, copied_at_once, in_groups, later_tokens, pad, plan_pairs
+from tunelift.engine.projection import causal_model, logprobs_of, rows_at_once, widened
 from tunelift.engine.tree import Indices
 
-# Tokens of prompts that are encoded together, padding included.
-READ_TOGETHER = 1024
-# Memory for keys and values of prompts, which are copied for every choice that is scored.
-COPIED_BYTES = 1 << 28
 # Relative to the norm of the log-probabilities of single prompts, in float32 and in fewer bits: the two ways differ by
 # rounding alone.
 TOLERANCE, COARSE_TOLERANCE = 1e-4, 0.05
@@ -55,29 +51,6 @@ def first_tokens(model: Any) -> list[int]:
     return [start] if settings.forced_bos_token_id is None else [start, settings.forced_bos_token_id]
 
 
-def plan_pairs(lengths: Sequence[tuple[int, int]], budget: int, most: int) -> list[list[int]]:
-    """Group prompts of similar length, the longest first.
-
-    Args:
-        lengths: For each prompt the number of tokens that the encoder reads, and that the decoder reads.
-        budget: Largest number of tokens of a group, padding included. A longer prompt is a group of its own.
-        most: Largest number of tokens that the decoder reads, padding included.
-
-    Returns:
-        Indices of the prompts; a function of the whole list and of nothing else.
-    """
-    plan: list[list[int]] = []
-    read, written = 0, 0
-    for index in sorted(range(len(lengths)), key=lambda index: (-sum(lengths[index]), lengths[index], index)):
-        read, written = max(read, lengths[index][0]), max(written, lengths[index][1])
-        size = len(plan[-1]) + 1 if plan else 0
-        if not plan or size * (read + written) > budget or size * written > most:
-            plan.append([])
-            read, written = lengths[index]
-        plan[-1].append(index)
-    return plan
-
-
 def plan_completions(
     model: Any, sequences: Sequence[Sequence[int]], borders: Sequence[int], budget: int
 ) -> list[list[int]]:
@@ -87,7 +60,7 @@ def plan_completions(
         model: An encoder-decoder.
         sequences: Token ids.
         borders: For each sequence how many of its tokens the encoder reads.
-        budget: As for `plan_pairs`.
+        budget: As for `padding.plan_pairs`.
     """
     started = len(first_tokens(model))
     lengths = [(border, started + len(tokens) - border) for tokens, border in zip(sequences, borders, strict=True)]
@@ -110,8 +83,8 @@ def completion_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequ
     device = next(model.parameters()).device
     started = first_tokens(model)
     borders = [int(indices[0]) + 1 for indices in keep]
-    token_ids, mask = _pad([tokens[:border] for tokens, border in zip(sequences, borders, strict=True)])
-    decoder_ids, _ = _pad([[*started, *tokens[border:]] for tokens, border in zip(sequences, borders, strict=True)])
+    token_ids, mask = pad([tokens[:border] for tokens, border in zip(sequences, borders, strict=True)])
+    decoder_ids, _ = pad([[*started, *tokens[border:]] for tokens, border in zip(sequences, borders, strict=True)])
     logits = model(
         input_ids=token_ids.to(device),
         attention_mask=mask.to(device),
@@ -121,7 +94,15 @@ def completion_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequ
     ).logits
     rows = np.repeat(np.arange(len(keep)), [len(indices) for indices in keep])
     places = np.concatenate([np.asarray(indices) - indices[0] for indices in keep]) + len(started) - 1
-    return _widened(logits[torch.from_numpy(rows).to(device), torch.from_numpy(places).to(device)])
+    return widened(logits[torch.from_numpy(rows).to(device), torch.from_numpy(places).to(device)])
+
+
+def probe(model: Any) -> tuple[list[list[int]], list[int], list[list[int]]]:
+    """Prompts of tokens that every vocabulary has, answers, and the prompt that each of them answers."""
+    draw = np.random.default_rng(0)
+    size = min(model.config.get_text_config().vocab_size, 1000)
+    prompts = [draw.integers(3, size, length).tolist() for length in (9, 4, 14)]
+    return prompts, [0, 1, 1, 2], [draw.integers(3, size, length).tolist() for length in (3, 4, 2, 3)]
 
 
 def compare_with_single(model: Any) -> None:
@@ -133,11 +114,7 @@ def compare_with_single(model: Any) -> None:
     Raises:
         UnsupportedModelError: They differ, or cannot be computed.
     """
-    draw = np.random.default_rng(0)
-    size = min(model.config.get_text_config().vocab_size, 1000)
-    prompts = [draw.integers(3, size, length).tolist() for length in (9, 4, 14)]
-    numbers = [0, 1, 1, 2]
-    answers = [draw.integers(3, size, length).tolist() for length in (3, 4, 2, 3)]
+    prompts, numbers, answers = probe(model)
     try:
         with torch.inference_mode(), evaluation_mode(model):
             state = EncoderDecoderState(model)
@@ -157,7 +134,7 @@ def compare_with_single(model: Any) -> None:
 
 
 class EncoderDecoderState:
-    """Prompts that have been encoded, and what grows behind them, as `state.PlainState` has them.
+    """Prompts that have been encoded, and what grows behind them, as `side_by_side.PlainState` has them.
 
     Args:
         model: An encoder-decoder.
@@ -188,7 +165,7 @@ class EncoderDecoderState:
         Returns:
             Logits ``[prompts, vocabulary]`` of the first token of each answer.
         """
-        token_ids, mask = _pad(prompts)
+        token_ids, mask = pad(prompts)
         self.numbers = list(numbers)
         self.mask = mask.to(self.device)
         encoder = causal_model(self.model).get_encoder()
@@ -206,17 +183,19 @@ class EncoderDecoderState:
         Returns:
             One continuation behind the other, in nats.
         """
-        places = [self.numbers.index(number) for number in numbers]
-        layers = self.cache.cross_attention_cache.layers
-        width = self.mask.shape[1]
-        slot = sum(states[0].nbytes for layer in layers for states in (layer.keys, layer.values)) // width
+        rows, width = self.mask.shape
         lengths = [(width, len(tokens) - 1) for tokens in continuations]
-        scores: list[Tensor] = [torch.empty(0)] * len(lengths)
-        for group in plan_pairs(lengths, COPIED_BYTES // slot, rows_at_once(self.model)):
-            found = self._score([places[index] for index in group], [continuations[index] for index in group])
-            for index, part in zip(group, torch.split(found, [lengths[index][1] for index in group]), strict=True):
-                scores[index] = part
-        return torch.cat(scores)
+        budget = copied_at_once(self.cache, rows, width)
+
+        def scores(group: Sequence[int]) -> Tensor:
+            chosen = torch.tensor([self.numbers.index(numbers[index]) for index in group], device=self.device)
+            behind = [continuations[index] for index in group]
+            token_ids, valid = pad([tokens[:-1] for tokens in behind])
+            cache = copied(self.cache, chosen)
+            logits = self._run(token_ids, self._encoded(chosen), self.mask[chosen], cache).logits
+            return logprobs_of(widened(logits[valid.bool().to(self.device)]), later_tokens(behind).to(self.device))
+
+        return in_groups(lengths, budget, rows_at_once(self.model), scores)
 
     def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
         """Append one token to the answer of each prompt that is left, in their order.
@@ -231,23 +210,14 @@ class EncoderDecoderState:
         left = [place for place, number in enumerate(self.numbers) if number not in set(numbers)]
         if 0 < len(left) < len(self.numbers):
             kept = torch.tensor(left, device=self.device)
-            self.cache.batch_select_indices(kept)
+            self.cache.reorder_cache(kept)
             self.mask, self.encoded = self.mask[kept], self._encoded(kept)
         self.numbers = [self.numbers[place] for place in left]
 
     def _step(self, token_ids: Tensor) -> Tensor:
         output = self._run(token_ids, self.encoded, self.mask, self.cache)
         self.cache = output.past_key_values
-        return _widened(output.logits[:, -1])
-
-    def _score(self, places: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
-        chosen = torch.tensor(places, device=self.device)
-        cache = copy.deepcopy(self.cache)
-        cache.batch_select_indices(chosen)
-        token_ids, valid = _pad([tokens[:-1] for tokens in continuations])
-        logits = self._run(token_ids, self._encoded(chosen), self.mask[chosen], cache).logits
-        targets = torch.tensor([token for tokens in continuations for token in tokens[1:]], device=self.device)
-        return _widened(logits[valid.bool().to(self.device)]).log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+        return widened(output.logits[:, -1])
 
     def _encoded(self, rows: Tensor) -> Any:
         """Some rows of what the encoder has given."""
@@ -263,14 +233,3 @@ class EncoderDecoderState:
             past_key_values=cache,
             use_cache=True,
         )
-
-
-def _widened(logits: Tensor) -> Tensor:
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def _pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, ``[sequences, longest]``, padded behind the sequences."""
-    token_ids = [torch.tensor(sequence) for sequence in sequences]
-    mask = [torch.ones_like(tokens) for tokens in token_ids]
-    return pad_sequence(token_ids, batch_first=True), pad_sequence(mask, batch_first=True)

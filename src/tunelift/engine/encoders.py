@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tunelift.engine.layout import lay_out_pack
-from tunelift.engine.plain import pad
+from tunelift.engine.padding import pad
 from tunelift.engine.support import PLAIN, LayoutRefusedError, take_layout
 
 

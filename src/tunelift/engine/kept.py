@@ -24,6 +24,7 @@ RECOMPUTED: dict[str, Callable[[Any], Tensor]] = {
 # So many operations at most: an activation, and its product.
 STEPS = 2
 WIDENED = "ToCopyBackward0"
+VIEWED = "ViewBackward0"
 
 Kind: TypeAlias = tuple[torch.Size, torch.dtype]
 
@@ -66,7 +67,7 @@ class _Recomputed:
     steps: int
 
     def tensor(self) -> Tensor:
-        return RECOMPUTED[self.node.name()](self.node)
+        return RECOMPUTED[self.node.name()](self.node).reshape(self.kind[0])
 
 
 _Form: TypeAlias = _Kept | _Narrow | _Recomputed
@@ -79,8 +80,8 @@ def kept_in_less_memory() -> AbstractContextManager[object]:
     def pack(tensor: Tensor) -> _Form:
         node = tensor.grad_fn
         untouched = node is not None and tensor._version == 0
-        if untouched and (steps := _steps(node, (tensor.shape, tensor.dtype))):
-            return _Recomputed(node, (tensor.shape, tensor.dtype), steps)
+        if untouched and (recomputed := _recomputed(node, (tensor.shape, tensor.dtype))):
+            return recomputed
         if untouched and (source := _narrower(node, tensor.dtype)):
             if node not in narrow:  # several operations keep the same tensor
                 narrow[node] = _Narrow(tensor.detach().to(source), tensor.dtype)
@@ -95,15 +96,19 @@ def kept_in_less_memory() -> AbstractContextManager[object]:
     return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
 
 
-def _steps(node: Any, kind: Kind) -> int:
-    """How many operations compute a result again; 0 where its node keeps too little, or what others keep is too far."""
-    if node.name() not in RECOMPUTED:
-        return 0
-    operands = [getattr(node, name).data for name in ("_raw_saved_self", "_raw_saved_other") if hasattr(node, name)]
-    if not operands or not all(isinstance(form, _Kept | _Recomputed) and form.kind == kind for form in operands):
-        return 0
+def _recomputed(node: Any, kind: Kind) -> _Recomputed | None:
+    """How a result is computed again; None where its node keeps too little, or what others keep is too far."""
+    # A linear layer keeps its input as a view in two dimensions.
+    maker, number = node.next_functions[0] if node.name() == VIEWED else (node, 0)
+    if maker.name() not in RECOMPUTED:
+        return None
+    metadata = maker._input_metadata[number]
+    made = torch.Size(metadata.shape), metadata.dtype
+    operands = [getattr(maker, name).data for name in ("_raw_saved_self", "_raw_saved_other") if hasattr(maker, name)]
+    if not operands or not all(isinstance(form, _Kept | _Recomputed) and form.kind == made for form in operands):
+        return None
     steps = 1 + max(form.steps for form in operands)
-    return steps if steps <= STEPS else 0
+    return _Recomputed(maker, kind, steps) if steps <= STEPS else None
 
 
 def _narrower(node: Any, dtype: torch.dtype) -> torch.dtype | None:

@@ -14,7 +14,8 @@ from tunelift.core.records import Prompt
 from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
 from tunelift.engine.kept import kept_in_less_memory
-from tunelift.engine.plain import plain_logits, plan_padded
+from tunelift.engine.padding import plan_padded
+from tunelift.engine.plain import plain_logits
 from tunelift.engine.plan import Plan, plan_stems
 from tunelift.engine.projection import cross_entropy_sum, rows_at_once
 from tunelift.engine.random_numbers import continued_from, random_state
@@ -112,7 +113,7 @@ def step_loss(
         return total
 
     with torch.set_grad_enabled(backward is not None):
-        return run(plan, Stem())
+        return run(plan, NOTHING)
 
 
 def _continue(above: Stem, length: int, states: Sequence[Tensor]) -> tuple[Stem, list[Tensor]]:

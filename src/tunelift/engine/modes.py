@@ -13,12 +13,13 @@ from torch import Tensor
 @contextmanager
 def evaluation_mode(model: Any) -> Iterator[None]:
     """Compute without dropout for a while."""
-    was_training = model.training
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        for module in training:
+            module.training = True
 
 
 @contextmanager

@@ -10,27 +10,9 @@ import torch
 from torch import Tensor
 
 from tunelift.engine.encoder_decoder import completion_logits, is_encoder_decoder
+from tunelift.engine.padding import pad
+from tunelift.engine.projection import widened
 from tunelift.engine.tree import Indices
-
-
-def plan_padded(sequences: Sequence[Sequence[int]], budget: int, most: int) -> list[list[int]]:
-    """Group sequences of similar length, the longest first.
-
-    Args:
-        sequences: Token ids.
-        budget: Largest number of tokens of a group, padding included. A longer sequence is a group of its own.
-        most: Largest number of sequences of a group.
-
-    Returns:
-        Indices of the sequences; a function of the whole list and of nothing else.
-    """
-    plan: list[list[int]] = []
-    for index in sorted(range(len(sequences)), key=lambda index: (-len(sequences[index]), index)):
-        width = len(sequences[plan[-1][0]]) if plan else 0
-        if not plan or len(plan[-1]) == most or width * (len(plan[-1]) + 1) > budget:
-            plan.append([])
-        plan[-1].append(index)
-    return plan
 
 
 def plain_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequence[Indices]) -> Tensor:
@@ -60,15 +42,4 @@ def plain_logits(model: Any, sequences: Sequence[Sequence[int]], keep: Sequence[
     ).logits
     if logits.dim() == 3:  # a model that projects every position, whatever is wanted
         logits = logits[wanted.to(device)]
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Token ids and mask, ``[sequences, longest]``, padded behind the sequences."""
-    width = max(map(len, sequences))
-    token_ids = torch.zeros(len(sequences), width, dtype=torch.long)
-    mask = torch.zeros(len(sequences), width, dtype=torch.long)
-    for row, sequence in enumerate(sequences):
-        token_ids[row, : len(sequence)] = torch.tensor(sequence)
-        mask[row, : len(sequence)] = 1
-    return token_ids, mask
+    return widened(logits)

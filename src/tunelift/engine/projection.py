@@ -44,14 +44,18 @@ def project(model: Any, hidden: Tensor) -> Tensor:
     Returns:
         ``[tokens, vocabulary]``, in float32 at least.
     """
-    logits = causal_model(model).get_output_embeddings()(hidden)
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = widened(causal_model(model).get_output_embeddings()(hidden))
     config = model.config.get_text_config()
     if scale := getattr(config, "logits_scaling", None):
         logits = logits / scale
     if bound := getattr(config, "final_logit_softcapping", None):
         logits = torch.tanh(logits / bound) * bound
     return logits
+
+
+def widened(logits: Tensor) -> Tensor:
+    """Logits in float32 at least."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def token_logprobs(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -147,4 +151,4 @@ class _CrossEntropySum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(gradient * upstream[0].to(gradient.dtype) for gradient in ctx.saved_tensors)
+        return None, None, *(gradient * upstream[0] for gradient in ctx.saved_tensors)

@@ -1,8 +1,7 @@
-"""Prompts that have been read, and what grows behind them: over a tree, or side by side without one."""
+"""Prompts that have been read, and what grows behind them, over a tree where the model takes one."""
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -10,19 +9,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from tunelift.engine.encoder_decoder import EncoderDecoderState, is_encoder_decoder
 from tunelift.engine.forward import forward_layout, takes_trees, tree_layout, windows
 from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, lay_out, rows_behind
-from tunelift.engine.plain import pad, plan_padded
+from tunelift.engine.padding import READ_TOGETHER, later_tokens
 from tunelift.engine.plan import plan_trees
 from tunelift.engine.projection import project, rows_at_once, token_logprobs
+from tunelift.engine.side_by_side import PlainState, RecomputedState
 from tunelift.engine.slots import cut, keep, slot_cache
 from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_length
 
-# Slots of prompts that are read together: enough for products that are as fast as this machine makes them.
-READ_TOGETHER = 1024
 # Memory for keys and values of all prompts that are answered at the same time.
 CACHE_BYTES = 1 << 30
 
@@ -94,7 +91,7 @@ class TreeState:
         hidden, _ = self._extend(numbers, [tokens[:-1] for tokens in continuations])
         self.size = size
         cut(self.cache, size)
-        return token_logprobs(self.model, hidden, _later_tokens(continuations).to(hidden.device))
+        return token_logprobs(self.model, hidden, later_tokens(continuations).to(hidden.device))
 
     def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
         """Append one token to each of some prompts.
@@ -151,89 +148,16 @@ class TreeState:
         ]
 
 
-class PlainState:
-    """The same for models that take no trees: prompts side by side, padded on the left, read when none is left.
-
-    Args:
-        model: A decoder with a language-model head.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-        self.device = next(model.parameters()).device
-        self.numbers: list[int] = []
-
-    def plan(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        """As `TreeState.plan`."""
-        return plan_padded(prompts, READ_TOGETHER, rows_at_once(self.model))
-
-    def has_room(self, prompts: Sequence[Sequence[int]], new_tokens: int) -> bool:
-        """As `TreeState.has_room`."""
-        return not self.numbers
-
-    def read(self, numbers: Sequence[int], prompts: Sequence[Sequence[int]]) -> Tensor:
-        """As `TreeState.read`."""
-        token_ids, mask = (part.flip(1) for part in pad([prompt[::-1] for prompt in prompts]))
-        self.numbers = list(numbers)
-        self.mask = mask.to(self.device)
-        self.lengths = self.mask.sum(1)
-        self.cache = DynamicCache(config=self.model.config)
-        positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-        return self._run(token_ids, self.mask, positions, self.cache, 1)[:, -1]
-
-    def score(self, numbers: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
-        """As `TreeState.score`; padding stands behind the continuations."""
-        token_ids, valid = pad([tokens[:-1] for tokens in continuations])
-        valid = valid.to(self.device)
-        chosen = torch.tensor([self.numbers.index(number) for number in numbers], device=self.device)
-        cache = copy.deepcopy(self.cache)
-        cache.batch_select_indices(chosen)
-        mask = torch.cat([self.mask[chosen], valid], dim=1)
-        positions = self.lengths[chosen, None] + torch.arange(token_ids.shape[1], device=self.device)
-        logits = self._run(token_ids, mask, positions, cache, 0)[valid.bool()]
-        targets = _later_tokens(continuations).to(self.device)
-        return logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
-
-    def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
-        """As `TreeState.step`, for all that are left, in their order."""
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(numbers), 1)], dim=1)
-        logits = self._run(torch.tensor(token_ids)[:, None], self.mask, self.lengths[:, None], self.cache, 0)
-        self.lengths = self.lengths + 1
-        return logits[:, -1]
-
-    def drop(self, numbers: Sequence[int]) -> None:
-        """As `TreeState.drop`."""
-        left = [place for place, number in enumerate(self.numbers) if number not in set(numbers)]
-        self.numbers = [self.numbers[place] for place in left]
-        if left:
-            kept = torch.tensor(left, dtype=torch.long, device=self.device)
-            self.cache.batch_select_indices(kept)
-            self.mask, self.lengths = self.mask[kept], self.lengths[kept]
-
-    def _run(self, token_ids: Tensor, mask: Tensor, positions: Tensor, cache: Any, logits_to_keep: int) -> Tensor:
-        logits = self.model(
-            input_ids=token_ids.to(self.device),
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=logits_to_keep,
-        ).logits
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-State: TypeAlias = TreeState | PlainState | EncoderDecoderState
+State: TypeAlias = TreeState | PlainState | RecomputedState | EncoderDecoderState
 
 
 def open_state(model: Any) -> State:
     """An empty state of the kind that a model takes."""
     if is_encoder_decoder(model):
         return EncoderDecoderState(model)
-    return TreeState(model) if takes_trees(model) else PlainState(model)
-
-
-def _later_tokens(continuations: Sequence[Sequence[int]]) -> Tensor:
-    return torch.tensor([token for tokens in continuations for token in tokens[1:]])
+    if takes_trees(model):
+        return TreeState(model)
+    return PlainState(model) if model.config.use_cache else RecomputedState(model)
 
 
 def _bytes_of_a_slot(model: Any) -> int:

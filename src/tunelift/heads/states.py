@@ -18,7 +18,7 @@ from tunelift.engine.attention import NAME
 from tunelift.engine.encoders import Encoder, encode, open_encoder
 from tunelift.engine.forward import forward_tree
 from tunelift.engine.modes import evaluation_mode, in_float32
-from tunelift.engine.plain import pad, plan_padded
+from tunelift.engine.padding import pad, plan_padded
 from tunelift.engine.plan import plan_trees
 from tunelift.engine.support import (
     TOLERANCE,

@@ -34,7 +34,7 @@ def embed_texts(texts: Sequence[str], name: str = NAME) -> NDArray[np.float32]:
     import torch
 
     from tunelift.engine.encoders import Encoder, encode
-    from tunelift.engine.plain import plan_padded
+    from tunelift.engine.padding import plan_padded
 
     tokenizer, model = _load(name)
     embeddings = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)

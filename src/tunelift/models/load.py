@@ -192,9 +192,19 @@ def _prepare(name: str, model: Any) -> None:
         if predicts_ahead(model):
             what = "is an encoder: every token sees those behind it, and none can be predicted"
             raise UserError(name, what, f"choose another model; {ENCODERS}") from error
-        say(f"{name}: shared prefixes are not used, since {error}")
+        _say_without_trees(name, model, error)
     except UnsupportedModelError as error:
         raise UserError(name, f"is an encoder-decoder that cannot be used: {error}", "choose another model") from error
+
+
+def _say_without_trees(name: str, model: Any, why: Exception) -> None:
+    """Say that a decoder computes the plain way, and find out, by trying, whether it can do so behind a cache."""
+    from tunelift.engine.side_by_side import goes_on_behind_a_cache
+
+    say(f"{name}: shared prefixes are not used, since {why}")
+    model.config.use_cache = goes_on_behind_a_cache(model)
+    if not model.config.use_cache:
+        say(f"{name}: answers take long, since the model computes all tokens again for every new one")
 
 
 def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
@@ -247,7 +257,7 @@ def check_trees(loaded: LanguageModel, prompts: Sequence[Prompt]) -> None:
     try:
         compare_with_plain(loaded.model, [prompt.token_ids[: loaded.context] for prompt in prompts[:SELF_CHECK]])
     except LayoutRefusedError as error:
-        say(f"{loaded.name}: shared prefixes are not used, since {error}")
+        _say_without_trees(loaded.name, loaded.model, error)
 
 
 def _load_adapter(name: str, folder: Path, precision: str, accept_terms: bool) -> LanguageModel:

@@ -41,9 +41,9 @@ class AdaptedLinear(torch.autograd.Function):
     ) -> Tensor:
         """Compute the layer, and add the adapter's update to its result."""
         result = torch.nn.functional.linear(x, weight, bias)
-        states = (x if given is None else given).to(result.dtype).reshape(-1, x.shape[-1])
+        states = (x if given is None else given).to(result.dtype)
         first, second = first.to(result.dtype), (second * scale).to(result.dtype)
-        inner = states @ first.T
+        inner = states.reshape(-1, x.shape[-1]) @ first.T
         result.view(-1, result.shape[-1]).addmm_(inner, second.T)
         ctx.save_for_backward(states, inner, weight, first, second)
         ctx.shape, ctx.scale, ctx.apart = x.shape, scale, given is not None
@@ -54,7 +54,7 @@ class AdaptedLinear(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of both inputs, A and B."""
         states, inner, weight, first, second = ctx.saved_tensors
-        flat = gradient.reshape(-1, gradient.shape[-1])
+        flat, states = (part.reshape(-1, part.shape[-1]) for part in (gradient, states))
         inner_gradient = flat @ second
         x_gradient = flat @ weight.to(flat.dtype) if ctx.needs_input_grad[0] else None
         given_gradient = inner_gradient @ first if ctx.needs_input_grad[1] else None

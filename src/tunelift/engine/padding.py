@@ -1,0 +1,108 @@
+"""Sequences side by side, padded to one length: which of them together, and what is scored behind them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+# Tokens of prompts that are read together, padding included.
+READ_TOGETHER = 1024
+# Memory for what a cache holds of prompts, which is copied for every continuation that is scored.
+COPIED_BYTES = 1 << 28
+
+
+def pad(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token ids and mask, ``[sequences, longest]``, padded behind the sequences."""
+    token_ids = [torch.tensor(sequence, dtype=torch.long) for sequence in sequences]
+    mask = [torch.ones_like(tokens) for tokens in token_ids]
+    return pad_sequence(token_ids, batch_first=True), pad_sequence(mask, batch_first=True)
+
+
+def plan_padded(sequences: Sequence[Sequence[int]], budget: int, most: int) -> list[list[int]]:
+    """Group sequences of similar length, the longest first.
+
+    Args:
+        sequences: Token ids.
+        budget: Largest number of tokens of a group, padding included. A longer sequence is a group of its own.
+        most: Largest number of sequences of a group.
+
+    Returns:
+        Indices of the sequences; a function of the whole list and of nothing else.
+    """
+    return plan_pairs([(len(sequence) - 1, 1) for sequence in sequences], budget, most)
+
+
+def plan_pairs(lengths: Sequence[tuple[int, int]], budget: int, most: int) -> list[list[int]]:
+    """Group pairs of similar length, of what is read and of what is written behind it, the longest first.
+
+    Args:
+        lengths: For each pair the number of tokens that are read, and of those that are written.
+        budget: Largest number of tokens of a group, padding included. A longer pair is a group of its own.
+        most: Largest number of tokens that are written in a group, padding included.
+
+    Returns:
+        Indices of the pairs; a function of the whole list and of nothing else.
+    """
+    plan: list[list[int]] = []
+    read, written = 0, 0
+    for index in sorted(range(len(lengths)), key=lambda index: (-sum(lengths[index]), lengths[index], index)):
+        read, written = max(read, lengths[index][0]), max(written, lengths[index][1])
+        size = len(plan[-1]) + 1 if plan else 0
+        if not plan or size * (read + written) > budget or size * written > most:
+            plan.append([])
+            read, written = lengths[index]
+        plan[-1].append(index)
+    return plan
+
+
+def in_groups(
+    lengths: Sequence[tuple[int, int]], budget: int, most: int, compute: Callable[[Sequence[int]], Tensor]
+) -> Tensor:
+    """What is computed for the written tokens of pairs, in groups that fit into memory.
+
+    Args:
+        lengths: As for `plan_pairs`.
+        budget: Likewise.
+        most: Likewise.
+        compute: Gives a row for every written token of some pairs, one pair behind the other.
+
+    Returns:
+        The same for all pairs.
+    """
+    found: dict[int, Tensor] = {}
+    for group in plan_pairs(lengths, budget, most):
+        found |= zip(group, torch.split(compute(group), [lengths[index][1] for index in group]), strict=True)
+    return torch.cat([found[index] for index in range(len(lengths))])
+
+
+def later_tokens(continuations: Sequence[Sequence[int]]) -> Tensor:
+    """The tokens of continuations but the first, one continuation behind the other."""
+    return torch.tensor([token for tokens in continuations for token in tokens[1:]])
+
+
+def copied_at_once(cache: Any, rows: int, width: int) -> int:
+    """How many slots of a cache ``[rows, width]`` are copied at once."""
+    return max(1, COPIED_BYTES // max(1, _bytes(cache) // (rows * width)))
+
+
+def copied(cache: Any, rows: Tensor) -> Any:
+    """Some rows of a cache, each as often as it is named; the cache stays as it is."""
+    copy_of_all = copy.deepcopy(cache)
+    copy_of_all.reorder_cache(rows)  # of all layers, where the library's other ways to select know attention alone
+    return copy_of_all
+
+
+def _bytes(states: Any) -> int:
+    """Memory of all tensors in a cache, whatever kinds of layers it has."""
+    if isinstance(states, Tensor):
+        return states.nbytes
+    if isinstance(states, list | tuple):
+        return sum(map(_bytes, states))
+    if isinstance(states, dict):
+        return _bytes(list(states.values()))
+    return _bytes(vars(states)) if hasattr(states, "__dict__") else 0
