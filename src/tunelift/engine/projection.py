@@ -10,10 +10,8 @@ from torch import Tensor
 
 # Logits that are computed at once: a quarter of a gigabyte in float32.
 LOGITS = 1 << 26
-# The same on a CPU where gradients are computed, which take four times the memory; with fewer rows the weights of the
-# output layer would be read too often.
-LOGITS_ON_CPU = 1 << 22
-ROWS_ON_CPU = 32
+# Logits whose probabilities a CPU computes at once, which stay near it from one operation to the next.
+LOGITS_NEAR_CPU = 1 << 20
 
 
 def causal_model(model: Any) -> Any:
@@ -26,14 +24,6 @@ def rows_at_once(model: Any) -> int:
     return int(max(1, LOGITS // model.config.get_text_config().vocab_size))
 
 
-def _rows_with_gradients(model: Any, weights: Sequence[Tensor]) -> int:
-    """How many hidden states are projected at once where gradients of them, and of such weights, are computed."""
-    # The gradient of the output layer's weights is larger than that of any logits, and each chunk makes one.
-    if weights or model.device.type != "cpu":
-        return rows_at_once(model)
-    return int(min(max(ROWS_ON_CPU, LOGITS_ON_CPU // model.config.get_text_config().vocab_size), rows_at_once(model)))
-
-
 def project(model: Any, hidden: Tensor) -> Tensor:
     """Logits of hidden states.
 
@@ -44,18 +34,23 @@ def project(model: Any, hidden: Tensor) -> Tensor:
     Returns:
         ``[tokens, vocabulary]``, in float32 at least.
     """
-    logits = widened(causal_model(model).get_output_embeddings()(hidden))
+    return _finished(model, causal_model(model).get_output_embeddings()(hidden))
+
+
+def widened(logits: Tensor) -> Tensor:
+    """Logits in float32 at least."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _finished(model: Any, products: Tensor) -> Tensor:
+    """Logits, from the products of hidden states with the weights of the output layer."""
+    logits = widened(products)
     config = model.config.get_text_config()
     if scale := getattr(config, "logits_scaling", None):
         logits = logits / scale
     if bound := getattr(config, "final_logit_softcapping", None):
         logits = torch.tanh(logits / bound) * bound
     return logits
-
-
-def widened(logits: Tensor) -> Tensor:
-    """Logits in float32 at least."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def token_logprobs(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
@@ -116,7 +111,7 @@ def moments_of(logits: Tensor, targets: Tensor) -> Tensor:
 def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     """Sum of the cross-entropy, in nats.
 
-    Gradients are computed chunk by chunk together with the loss, so that the logits of one chunk alone are ever kept.
+    Gradients are computed together with the loss, so that the logits of one chunk alone are in memory, once.
 
     Args:
         model: A decoder with a language-model head.
@@ -125,30 +120,51 @@ def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     """
     if not torch.is_grad_enabled():
         return -token_logprobs(model, hidden, targets).sum()
-    weights = [weight for weight in causal_model(model).get_output_embeddings().parameters() if weight.requires_grad]
-    total: Tensor = _CrossEntropySum.apply(model, targets, hidden, *weights)  # type: ignore[no-untyped-call]
+    head = causal_model(model).get_output_embeddings()
+    weights = [weight for weight in head.parameters() if weight.requires_grad]
+    total: Tensor = _CrossEntropySum.apply(model, head, targets, hidden, *weights)  # type: ignore[no-untyped-call]
     return total
 
 
 class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, model: Any, targets: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
-        size = _rows_with_gradients(model, weights)
+    def forward(ctx: Any, model: Any, head: Any, targets: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
+        size = rows_at_once(model)
         total = hidden.new_zeros((), dtype=torch.promote_types(hidden.dtype, torch.float32))
-        states_gradients = []
-        weight_gradients = [torch.zeros_like(weight) for weight in weights]
+        states_gradients: list[Tensor] = []
+        weight_gradients: list[Tensor] = []
         for states, wanted in zip(torch.split(hidden, size), torch.split(targets, size), strict=True):
             with torch.enable_grad():
                 leaf = states.detach().requires_grad_()
-                loss = torch.nn.functional.cross_entropy(project(model, leaf), wanted, reduction="sum")
-                gradients = torch.autograd.grad(loss, [leaf, *weights])
-            total += loss.detach()
-            states_gradients.append(gradients[0])
-            for summed, gradient in zip(weight_gradients, gradients[1:], strict=True):
-                summed += gradient
+                products = head(leaf)
+            # Their gradient takes their place: no gradient of the head needs the products themselves.
+            change = products.detach()
+            total += _into_gradient(model, change, wanted)
+            states_gradient, *gradients = torch.autograd.grad(products, [leaf, *weights], change)
+            states_gradients.append(states_gradient)
+            if weight_gradients:
+                gradients = [summed.add_(more) for summed, more in zip(weight_gradients, gradients, strict=True)]
+            weight_gradients = gradients
         ctx.save_for_backward(torch.cat(states_gradients), *weight_gradients)
         return total
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *(gradient * upstream[0] for gradient in ctx.saved_tensors)
+        return None, None, None, *(gradient * upstream[0] for gradient in ctx.saved_tensors)
+
+
+def _into_gradient(model: Any, products: Tensor, targets: Tensor) -> Tensor:
+    """Turn products into the gradient of the sum of the cross-entropy, which is returned."""
+    size = max(1, LOGITS_NEAR_CPU // products.shape[1]) if products.device.type == "cpu" else len(products)
+    total = products.new_zeros((), dtype=torch.promote_types(products.dtype, torch.float32))
+    for part, wanted in zip(torch.split(products, size), torch.split(targets, size), strict=True):
+        with torch.enable_grad():
+            leaf = part.detach().requires_grad_()
+            logits = _finished(model, leaf)
+        logprobs = logits.detach().log_softmax(-1)
+        total -= logprobs.gather(-1, wanted[:, None]).sum()
+        # The gradient of the logits: the probabilities, less one at the target.
+        probabilities = logprobs.exp_()
+        probabilities.scatter_add_(-1, wanted[:, None], probabilities.new_full((len(wanted), 1), -1.0))
+        part.copy_(torch.autograd.grad(logits, leaf, probabilities)[0])
+    return total
