@@ -6,8 +6,8 @@ optimizer. They take turns; effective tokens are those of the unshared sequences
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeAlias
@@ -22,13 +22,14 @@ from common.workloads import TUNING, tuning_examples
 from ours.tune import encode
 
 NAME = "ablation"
-# Computes the loss of prompts, in groups of a number of tokens at most, and its gradients.
-Way: TypeAlias = Callable[[Any, list[Any], int], float]
+Precision: TypeAlias = Callable[[], AbstractContextManager[object]]
+# Computes the loss of prompts, in groups of a number of tokens at most and in a precision, and its gradients.
+Way: TypeAlias = Callable[[Any, list[Any], int, Precision], float]
 PADDED = 8
 NEVER = 1 << 40
 
 
-def every_position(model: Any, prompts: list[Any], _: int) -> float:
+def every_position(model: Any, prompts: list[Any], _: int, precision: Precision) -> float:
     """Padded batches in the order given; the vocabulary is projected at every position."""
     from tunelift.engine.padding import pad
 
@@ -37,24 +38,25 @@ def every_position(model: Any, prompts: list[Any], _: int) -> float:
         batch = prompts[start : start + PADDED]
         token_ids, mask = pad([prompt.token_ids for prompt in batch])
         wanted, _ = pad([[int(mark) for mark in prompt.supervised] for prompt in batch])
-        logits = model(input_ids=token_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
         targets = token_ids[:, 1:].masked_fill(wanted[:, 1:] == 0, -100)
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+        with precision():
+            logits = model(input_ids=token_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
         loss.backward()
         total += loss.item()
     return total
 
 
-def supervised_positions(model: Any, prompts: list[Any], _: int) -> float:
+def supervised_positions(model: Any, prompts: list[Any], _: int, precision: Precision) -> float:
     """The same batches; the vocabulary is projected where a supervised token is predicted."""
     from tunelift.engine.loss import step_loss
     from tunelift.engine.plan import Plan
 
     groups = [list(range(start, min(start + PADDED, len(prompts)))) for start in range(0, len(prompts), PADDED)]
-    return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward)
+    return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward, precision)
 
 
-def grouped(model: Any, prompts: list[Any], budget: int, *, share: bool) -> float:
+def grouped(model: Any, prompts: list[Any], budget: int, precision: Precision, *, share: bool) -> float:
     """Trees of the budget, with or without sharing."""
     from tunelift.engine import tree
     from tunelift.engine.loss import predicting_tokens, step_loss
@@ -63,30 +65,30 @@ def grouped(model: Any, prompts: list[Any], budget: int, *, share: bool) -> floa
     cost = tree.SEGMENT_COST if share else NEVER
     with patch.object(tree, "SEGMENT_COST", cost), patch("tunelift.engine.plan.SEGMENT_COST", cost):
         groups = plan_trees([predicting_tokens(prompt) for prompt in prompts], budget)
-        return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward)
+        return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward, precision)
 
 
-def with_stems(model: Any, prompts: list[Any], budget: int) -> float:
+def with_stems(model: Any, prompts: list[Any], budget: int, precision: Precision) -> float:
     """What tunelift does with all weights tuned: stems before the trees."""
     from tunelift.engine.loss import plan_step, step_loss
 
-    return step_loss(model, prompts, plan_step(model, prompts, budget), torch.Tensor.backward)
+    return step_loss(model, prompts, plan_step(model, prompts, budget), torch.Tensor.backward, precision)
 
 
-def with_adapters_fused(model: Any, prompts: list[Any], budget: int) -> float:
+def with_adapters_fused(model: Any, prompts: list[Any], budget: int, precision: Precision) -> float:
     """What tunelift does with an adapter, where each low-rank update is one operation with its layer."""
     from tunelift.tuning.adapters import fused_adapters
 
     with fused_adapters(model):
-        return with_stems(model, prompts, budget)
+        return with_stems(model, prompts, budget, precision)
 
 
 def keeping_all(way: Way) -> Way:
     """A way with every state kept that the library keeps, instead of computing again what is cheap."""
 
-    def same(model: Any, prompts: list[Any], budget: int) -> float:
+    def same(model: Any, prompts: list[Any], budget: int, precision: Precision) -> float:
         with patch("tunelift.engine.loss.kept_in_less_memory", nullcontext):
-            return way(model, prompts, budget)
+            return way(model, prompts, budget, precision)
 
     return same
 
@@ -117,7 +119,8 @@ def main() -> None:
     prompts = [encode(tokenizer, example) for example in examples[: options.batch]]
     ways = {name: way for name, way in WAYS.items() if name != FUSED or options.method == "lora"}
     sides = {name: partial(_once, model, prompts, precision, *way) for name, way in ways.items()}
-    sides[next(reversed(sides))]()
+    for side in sides.values():
+        side()  # warm: what is made once, and pages of memory, count nowhere
     measured = alternate(sides, options.repeats)
     first = rates(next(iter(measured.values())), "tokens").median
     rows = []
@@ -144,6 +147,15 @@ def _load(source: str, precision: str, method: str) -> tuple[Any, Any]:
     return loaded.model.float().requires_grad_(True), loaded.tokenizer
 
 
+@contextmanager
+def _bfloat16(model: Any) -> Iterator[None]:
+    """What the trainer computes in."""
+    from peft.helpers import disable_input_dtype_casting
+
+    with torch.autocast("cpu", torch.bfloat16), disable_input_dtype_casting(model):
+        yield
+
+
 def _once(
     model: Any,
     prompts: list[Any],
@@ -156,10 +168,10 @@ def _once(
     from tunelift.tuning.loop import TOKEN_BUDGET
 
     model.set_attn_implementation(OURS if trees else PLAIN)
-    autocast = torch.autocast("cpu", torch.bfloat16) if precision == "bfloat16" else nullcontext()
-    with peak_memory() as peak, autocast:
+    in_precision = partial(_bfloat16, model) if precision == "bfloat16" else nullcontext
+    with peak_memory() as peak:
         watch = Stopwatch()
-        loss = way(model, prompts, TOKEN_BUDGET["cpu"])
+        loss = way(model, prompts, TOKEN_BUDGET["cpu"], in_precision)
         watch.look()
     model.zero_grad()
     tokens = sum(len(prompt.token_ids) for prompt in prompts)
