@@ -7,7 +7,7 @@ optimizer. They take turns; effective tokens are those of the unshared sequences
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from typing import Any, TypeAlias
@@ -22,14 +22,21 @@ from common.workloads import TUNING, tuning_examples
 from ours.tune import encode
 
 NAME = "ablation"
-Precision: TypeAlias = Callable[[], AbstractContextManager[object]]
-# Computes the loss of prompts, in groups of a number of tokens at most and in a precision, and its gradients.
-Way: TypeAlias = Callable[[Any, list[Any], int, Precision], float]
+# Computes the loss of prompts, in groups of a number of tokens at most, and its gradients.
+Way: TypeAlias = Callable[[Any, list[Any], int], float]
 PADDED = 8
 NEVER = 1 << 40
 
 
-def every_position(model: Any, prompts: list[Any], _: int, precision: Precision) -> float:
+def backward(loss: torch.Tensor) -> None:
+    """Add gradients to those of the weights."""
+    from tunelift.engine.modes import without_autocast
+
+    with without_autocast(loss.device):
+        loss.backward()
+
+
+def every_position(model: Any, prompts: list[Any], _: int) -> float:
     """Padded batches in the order given; the vocabulary is projected at every position."""
     from tunelift.engine.padding import pad
 
@@ -39,24 +46,23 @@ def every_position(model: Any, prompts: list[Any], _: int, precision: Precision)
         token_ids, mask = pad([prompt.token_ids for prompt in batch])
         wanted, _ = pad([[int(mark) for mark in prompt.supervised] for prompt in batch])
         targets = token_ids[:, 1:].masked_fill(wanted[:, 1:] == 0, -100)
-        with precision():
-            logits = model(input_ids=token_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
-            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
-        loss.backward()
+        logits = model(input_ids=token_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
+        backward(loss)
         total += loss.item()
     return total
 
 
-def supervised_positions(model: Any, prompts: list[Any], _: int, precision: Precision) -> float:
+def supervised_positions(model: Any, prompts: list[Any], _: int) -> float:
     """The same batches; the vocabulary is projected where a supervised token is predicted."""
     from tunelift.engine.loss import step_loss
     from tunelift.engine.plan import Plan
 
     groups = [list(range(start, min(start + PADDED, len(prompts)))) for start in range(0, len(prompts), PADDED)]
-    return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward, precision)
+    return step_loss(model, prompts, Plan((), groups, []), backward)
 
 
-def grouped(model: Any, prompts: list[Any], budget: int, precision: Precision, *, share: bool) -> float:
+def grouped(model: Any, prompts: list[Any], budget: int, *, share: bool) -> float:
     """Trees of the budget, with or without sharing."""
     from tunelift.engine import tree
     from tunelift.engine.loss import predicting_tokens, step_loss
@@ -65,30 +71,30 @@ def grouped(model: Any, prompts: list[Any], budget: int, precision: Precision, *
     cost = tree.SEGMENT_COST if share else NEVER
     with patch.object(tree, "SEGMENT_COST", cost), patch("tunelift.engine.plan.SEGMENT_COST", cost):
         groups = plan_trees([predicting_tokens(prompt) for prompt in prompts], budget)
-        return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward, precision)
+        return step_loss(model, prompts, Plan((), groups, []), backward)
 
 
-def with_stems(model: Any, prompts: list[Any], budget: int, precision: Precision) -> float:
+def with_stems(model: Any, prompts: list[Any], budget: int) -> float:
     """What tunelift does with all weights tuned: stems before the trees."""
     from tunelift.engine.loss import plan_step, step_loss
 
-    return step_loss(model, prompts, plan_step(model, prompts, budget), torch.Tensor.backward, precision)
+    return step_loss(model, prompts, plan_step(model, prompts, budget), backward)
 
 
-def with_adapters_fused(model: Any, prompts: list[Any], budget: int, precision: Precision) -> float:
+def with_adapters_fused(model: Any, prompts: list[Any], budget: int) -> float:
     """What tunelift does with an adapter, where each low-rank update is one operation with its layer."""
     from tunelift.tuning.adapters import fused_adapters
 
     with fused_adapters(model):
-        return with_stems(model, prompts, budget, precision)
+        return with_stems(model, prompts, budget)
 
 
 def keeping_all(way: Way) -> Way:
     """A way with every state kept that the library keeps, instead of computing again what is cheap."""
 
-    def same(model: Any, prompts: list[Any], budget: int, precision: Precision) -> float:
+    def same(model: Any, prompts: list[Any], budget: int) -> float:
         with patch("tunelift.engine.loss.kept_in_less_memory", nullcontext):
-            return way(model, prompts, budget, precision)
+            return way(model, prompts, budget)
 
     return same
 
@@ -168,10 +174,9 @@ def _once(
     from tunelift.tuning.loop import TOKEN_BUDGET
 
     model.set_attn_implementation(OURS if trees else PLAIN)
-    in_precision = partial(_bfloat16, model) if precision == "bfloat16" else nullcontext
-    with peak_memory() as peak:
+    with peak_memory() as peak, _bfloat16(model) if precision == "bfloat16" else nullcontext():
         watch = Stopwatch()
-        loss = way(model, prompts, TOKEN_BUDGET["cpu"], in_precision)
+        loss = way(model, prompts, TOKEN_BUDGET["cpu"])
         watch.look()
     model.zero_grad()
     tokens = sum(len(prompt.token_ids) for prompt in prompts)

@@ -150,6 +150,7 @@ def test_a_run_that_goes_on_computes_a_model_that_takes_no_long_trees_as_before(
 
     def answered(model: Any, *rest: Any) -> Any:
         computed.append(takes_trees(model.model))
+        assert model.model.config.use_cache
         return evaluate_model(model, *rest)
 
     monkeypatch.setattr("tunelift.pipeline.evaluate_model", answered)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from tunelift.core.records import Prompt
 from tunelift.engine.encoder_decoder import is_encoder_decoder, plan_completions
 from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem, takes_trees
 from tunelift.engine.kept import kept_in_less_memory
+from tunelift.engine.modes import without_autocast
 from tunelift.engine.padding import plan_padded
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.plan import Plan, plan_stems
@@ -72,7 +72,6 @@ def step_loss(
     prompts: Sequence[Prompt],
     plan: Plan,
     backward: Callable[[Tensor], object] | None = None,
-    precision: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> float:
     """Sum of the cross-entropy over the supervised tokens of one optimizer step, in nats.
 
@@ -80,15 +79,14 @@ def step_loss(
         model: As for `plan_step`.
         prompts: Each has at least one supervised token, none of them its first.
         plan: Of these prompts, see `plan_step`.
-        backward: Called with the loss of each group, to add its gradients to those of the weights. None computes no
-            gradients.
-        precision: Makes the context in which the model is run.
+        backward: Called with the loss of each group, to add its gradients to those of the weights, without autocast
+            where that is on. None computes no gradients.
     """
 
     def run(plan: Plan, stem: Stem) -> float:
         total = sum(behind(part, stem) for part in plan.below)
         for group in plan.groups:
-            with precision(), kept_in_less_memory():
+            with kept_in_less_memory():
                 loss = loss_sum(model, [prompts[index] for index in group], stem)
             if backward:
                 backward(loss)
@@ -100,16 +98,17 @@ def step_loss(
         random_numbers = random_state(model.device)
         # Its graph is made when the gradients of all that continues it are known. Until then nothing is kept but what
         # says which states have gradients.
-        with precision(), torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda nothing: nothing):
+        with torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda nothing: nothing):
             states = read_stem(model, tokens, above)
         inner, leaves = _continue(above, len(plan.stem), states)
         del states  # they are copied, and would keep their graph alive
         total = run(plan, inner)
         if any(leaf.requires_grad for leaf in leaves):
-            with continued_from(random_numbers), precision(), kept_in_less_memory():
+            with continued_from(random_numbers), kept_in_less_memory():
                 states = read_stem(model, tokens, above)
             tuned = [(state, leaf.grad) for state, leaf in zip(states, leaves, strict=True) if state.requires_grad]
-            torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
+            with without_autocast(model.device):
+                torch.autograd.backward([state for state, _ in tuned], [gradient for _, gradient in tuned])
         return total
 
     with torch.set_grad_enabled(backward is not None):

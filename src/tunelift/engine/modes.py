@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -20,6 +20,11 @@ def evaluation_mode(model: Any) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[None]:
+    """Compute in the precision of the tensors for a while, as a backward pass does; what autocast has made stays."""
+    return torch.autocast(device.type, enabled=False)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -27,14 +26,12 @@ class HeadObjective:
         items: Sequence[HeadInput],
         token_budget: int,
         backward: Callable[[Tensor], object] | None = None,
-        precision: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> float:
         """See `tuning.trainer.Objective.loss`."""
         total = 0.0
         with torch.set_grad_enabled(backward is not None):
             for group in model.plan(items, token_budget):
-                with precision():
-                    loss = model.loss_sum([items[index] for index in group])
+                loss = model.loss_sum([items[index] for index in group])
                 if backward:
                     backward(loss)
                 total += loss.item()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +25,7 @@ from tunelift.core.hardware import return_free_memory
 from tunelift.core.progress import progress
 from tunelift.core.records import Prompt
 from tunelift.engine.loss import plan_step, step_loss, supervised_tokens
-from tunelift.engine.modes import evaluation_mode
+from tunelift.engine.modes import evaluation_mode, without_autocast
 from tunelift.tuning.adapters import fused_adapters
 from tunelift.tuning.checkpoints import staged_checkpoint
 
@@ -44,7 +44,6 @@ class Objective(Protocol):
         items: Sequence[Any],
         token_budget: int,
         backward: Callable[[Tensor], object] | None = None,
-        precision: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> float:
         """Sum of the losses of items, computed in as many parts as the budget asks for.
 
@@ -53,7 +52,6 @@ class Objective(Protocol):
             items: Of one optimizer step.
             token_budget: Largest part, in tokens.
             backward: Called with the loss of each part. None computes no gradients.
-            precision: Makes the context in which the model is run.
         """
 
 
@@ -70,10 +68,9 @@ class CrossEntropy:
         items: Sequence[Prompt],
         token_budget: int,
         backward: Callable[[Tensor], object] | None = None,
-        precision: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> float:
         """See `Objective.loss`."""
-        return step_loss(model, items, plan_step(model, items, token_budget), backward, precision)
+        return step_loss(model, items, plan_step(model, items, token_budget), backward)
 
 
 class PromptTrainer(Trainer):  # type: ignore[misc]
@@ -89,6 +86,9 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, *, token_budget: int, autocast: bool, objective: Objective | None = None, **options: Any
     ) -> None:
+        # Otherwise the library turns the cache off, for good: answers come after tuning.
+        config = getattr(options["model"], "config", None)
+        options["args"].use_cache = getattr(config, "use_cache", False)
         super().__init__(data_collator=list, **options)
         self.token_budget = token_budget
         self.autocast = autocast
@@ -112,10 +112,12 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         count = sum_over_ranks(torch.tensor(self.objective.count(inputs), device=self.args.device)).item()
 
         def backward(loss: Tensor) -> None:
-            self.accelerator.backward(loss / count)
+            with without_autocast(self.args.device):
+                self.accelerator.backward(loss / count)
 
-        with fused_adapters(model):
-            share = self.objective.loss(model, inputs, self.token_budget, backward, self._precision) / count
+        # One context for the step: it makes the weights in fewer bits once, not for every micro-batch.
+        with fused_adapters(model), self._precision():
+            share = self.objective.loss(model, inputs, self.token_budget, backward) / count
         if self.args.device.type == "cpu":
             # Not between micro-batches: each would wait for the system to give the memory again.
             return_free_memory()
@@ -133,8 +135,8 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
     def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
         """The mean loss on the validation items."""
         items = list(self.eval_dataset)
-        with evaluation_mode(self.model):
-            total = self.objective.loss(self.model, items, self.token_budget, precision=self._precision)
+        with evaluation_mode(self.model), self._precision():
+            total = self.objective.loss(self.model, items, self.token_budget)
         metrics = {"eval_loss": total / self.objective.count(items)}
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
