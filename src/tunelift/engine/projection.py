@@ -154,7 +154,7 @@ class _CrossEntropySum(torch.autograd.Function):
 
 
 def _into_gradient(model: Any, products: Tensor, targets: Tensor) -> Tensor:
-    """Turn products into the gradient of the sum of the cross-entropy, which is returned."""
+    """The sum of the cross-entropy; the products become its gradient, in their place."""
     size = max(1, LOGITS_NEAR_CPU // products.shape[1]) if products.device.type == "cpu" else len(products)
     total = products.new_zeros((), dtype=torch.promote_types(products.dtype, torch.float32))
     for part, wanted in zip(torch.split(products, size), torch.split(targets, size), strict=True):
