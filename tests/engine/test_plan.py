@@ -117,6 +117,25 @@ def test_one_sequence_longer_than_the_budget_is_a_group_of_its_own() -> None:
     assert plan_stems([[1] * 100, [2] * 5, [3] * 4], [99, 4, 3], 10) == Plan((), [[0], [1, 2]], [])
 
 
+def test_trees_are_even_and_the_largest_comes_first() -> None:
+    sequences = [list(range(100 * number, 100 * number + 60 + number)) for number in range(9)]
+    # Filled one after the other, they would have 266, 250 and 60.
+    sizes = [slots(sequences, group) for group in plan_trees(sequences, 300)]
+    assert sizes == [68 + 67 + 66, 65 + 64 + 63, 62 + 61 + 60]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sequences=SEQUENCES, budget=st.integers(1, 60), most=st.integers(1, 5))
+def test_no_smaller_budget_gives_as_few_trees(
+    segment_cost: int, sequences: list[list[int]], budget: int, most: int
+) -> None:
+    made = plan_trees(sequences, budget, most)
+    assert max(map(len, made)) <= most
+    for smaller in range(1, budget):
+        fewer = plan_trees(sequences, smaller, most)
+        assert len(fewer) > len(made) or fewer == made
+
+
 def test_a_sequence_alone_needs_no_stem() -> None:
     assert plan_stems([list(range(2000))], [400], 512) == Plan((), [[0]], [])
 

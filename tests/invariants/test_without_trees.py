@@ -15,7 +15,7 @@ from tunelift.engine import padding, side_by_side
 from tunelift.engine.answers import Stopping, answer_prompts
 from tunelift.engine.likelihood import supervised_logprobs
 from tunelift.engine.loss import plan_step, step_loss
-from tunelift.engine.side_by_side import goes_on_behind_a_cache
+from tunelift.engine.side_by_side import why_without_cache
 from tunelift.engine.support import LayoutRefusedError, enable_trees
 
 VOCABULARY = 64
@@ -100,7 +100,7 @@ def test_they_take_no_trees_and_it_is_known_which_go_on_behind_a_cache(make: Any
     model = make(architecture)
     with pytest.raises(LayoutRefusedError):
         enable_trees(model)
-    assert goes_on_behind_a_cache(model) == ARCHITECTURES[architecture][0]
+    assert (why_without_cache(model) is None) == ARCHITECTURES[architecture][0]
 
 
 @pytest.mark.parametrize("together", ["many", "few"])

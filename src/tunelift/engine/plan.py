@@ -10,6 +10,7 @@ its groups instead of in each of them. A stem larger than the budget is several,
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -39,6 +40,14 @@ class Plan:
     stem: tuple[int, ...]
     groups: list[list[int]]
     below: list[Plan]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Sequences that form a tree, by their indices, and its slots."""
+
+    slots: int
+    indices: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +82,9 @@ def plan_trees(sequences: Sequence[Sequence[int]], budget: int, most: int | None
         most: Largest number of sequences of a tree.
 
     Returns:
-        Indices of the sequences, the longest families of them first, so that memory is known to suffice from the first
-        tree on; a function of the whole list and of nothing else.
+        Indices of the sequences, in no more trees than the budget asks for and as even ones as that allows, the largest
+        first, so that memory is known to suffice from the first tree on; a function of the whole list and of nothing
+        else.
     """
     ordered = _sort(sequences)
     return _groups(ordered, ordered.families(0, len(sequences), 0), 0, budget, most=most)
@@ -157,20 +167,38 @@ def _groups(
     whole: float = 0,
     most: int | None = None,
 ) -> list[list[int]]:
-    """Groups of families in their order; one of at most `whole` slots is not divided."""
-    groups: list[list[int]] = [[]]
-    size = 0
+    """Groups as even as their number allows, the largest first; a family of at most `whole` slots is not divided."""
+
+    def divided(budget: int) -> list[_Group]:
+        return _divide(ordered, families, depth, budget, whole, most)
+
+    count = len(divided(budget))
+    smallest = 1 + bisect_left(range(1, budget), True, key=lambda smaller: len(divided(smaller)) <= count)
+    return [group.indices for group in sorted(divided(smallest), key=lambda group: -group.slots)]
+
+
+def _divide(
+    ordered: _Sorted,
+    families: Sequence[tuple[int, int]],
+    depth: int,
+    budget: int,
+    whole: float,
+    most: int | None,
+) -> list[_Group]:
+    """Groups that are filled one after the other."""
+    groups: list[_Group] = []
     for first, last in families:
         slots = ordered.slots(first, last, depth)
-        if groups[-1] and size + slots > budget and slots <= whole:
-            groups.append([])
-            size = 0
         for place in range(first, last):
-            added = ordered.new(place, depth) if place > first else len(ordered.tokens[place]) - depth
-            full = len(groups[-1]) == most or (slots > whole and size + added > budget)
-            if groups[-1] and full:
-                groups.append([])
-                size, added = 0, len(ordered.tokens[place]) - depth
-            groups[-1].append(ordered.indices[place])
-            size += added
-    return [group for group in groups if group]
+            alone = len(ordered.tokens[place]) - depth
+            added = ordered.new(place, depth) if place > first else alone
+            # A family that is not divided needs room for all of it, once.
+            room = slots if slots <= whole else added
+            begun = slots <= whole and place > first
+            full = groups and not begun and groups[-1].slots + room > budget
+            if not groups or full or len(groups[-1].indices) == most:
+                groups.append(_Group(alone, [ordered.indices[place]]))
+            else:
+                groups[-1].indices.append(ordered.indices[place])
+                groups[-1].slots += added
+    return groups

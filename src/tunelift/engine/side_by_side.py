@@ -15,9 +15,7 @@ from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.padding import READ_TOGETHER, copied, copied_at_once, in_groups, later_tokens, pad, plan_padded
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.projection import logprobs_of, rows_at_once, widened
-
-# Relative to the norm of the log-probabilities without a cache, in float32.
-TOLERANCE = 1e-4
+from tunelift.engine.support import TOLERANCE, reason
 
 
 class PlainState:
@@ -151,8 +149,8 @@ class RecomputedState:
         return plain_logits(self.model, whole, [np.array([len(tokens) - 1]) for tokens in whole])
 
 
-def goes_on_behind_a_cache(model: Any) -> bool:
-    """Whether a decoder that takes no trees computes the same behind a cache as without one, in float32.
+def why_without_cache(model: Any) -> str | None:
+    """Why a decoder that takes no trees cannot go on behind a cache; None where it computes the same, in float32.
 
     Layers with a state instead of keys and values take several tokens at once behind it in some models only, and some
     models know no cache of the library's kind.
@@ -170,7 +168,9 @@ def goes_on_behind_a_cache(model: Any) -> bool:
     with torch.inference_mode(), evaluation_mode(model), in_float32(model):
         expected = compute(RecomputedState(model))
         try:
-            found = compute(PlainState(model))
-        except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError, NotImplementedError):
-            return False
-    return bool((found - expected).norm() <= TOLERANCE * expected.norm())
+            difference = ((compute(PlainState(model)) - expected).norm() / expected.norm()).item()
+        except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
+            return f"it takes no cache: {reason(error)}"
+    if difference <= TOLERANCE:
+        return None
+    return f"behind a cache its log-probabilities differ by {difference:.1e} from those without one"

@@ -138,10 +138,15 @@ def take_layout(model: Any, plain: Callable[[], Tensor], ours: Callable[[], Tens
             raise LayoutRefusedError(f"{what} differ by {difference:.1e} from those of single sequences")
         accepted = True
     except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        raise LayoutRefusedError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise LayoutRefusedError(reason(error)) from error
     finally:
         if not accepted:
             model.set_attn_implementation(plain_attention(model))
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error's message, or what it is where it has none."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:

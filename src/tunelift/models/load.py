@@ -199,12 +199,13 @@ def _prepare(name: str, model: Any) -> None:
 
 def _say_without_trees(name: str, model: Any, why: Exception) -> None:
     """Say that a decoder computes the plain way, and find out, by trying, whether it can do so behind a cache."""
-    from tunelift.engine.side_by_side import goes_on_behind_a_cache
+    from tunelift.engine.side_by_side import why_without_cache
 
     say(f"{name}: shared prefixes are not used, since {why}")
-    model.config.use_cache = goes_on_behind_a_cache(model)
-    if not model.config.use_cache:
-        say(f"{name}: answers take long, since the model computes all tokens again for every new one")
+    without = why_without_cache(model)
+    model.config.use_cache = without is None
+    if without:
+        say(f"{name}: answers take long, all tokens being computed again for every new one, since {without}")
 
 
 def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
