@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # Logits that are computed at once: a quarter of a gigabyte in float32.
 LOGITS = 1 << 26
@@ -145,12 +146,15 @@ class _CrossEntropySum(torch.autograd.Function):
             if weight_gradients:
                 gradients = [summed.add_(more) for summed, more in zip(weight_gradients, gradients, strict=True)]
             weight_gradients = gradients
-        ctx.save_for_backward(torch.cat(states_gradients), *weight_gradients)
+        ctx.gradients = torch.cat(states_gradients), *weight_gradients
         return total
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, None, *(gradient * upstream[0] for gradient in ctx.saved_tensors)
+        # In their place and let go, as nothing else needs them and those of output weights are large.
+        gradients, ctx.gradients = ctx.gradients, None
+        return None, None, None, *(gradient.mul_(upstream[0]) for gradient in gradients)
 
 
 def _into_gradient(model: Any, products: Tensor, targets: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from tunelift.tuning.checkpoints import FOLDER, latest_checkpoint
 from tunelift.tuning.trainer import PromptTrainer, Record, Validation, is_exhausted, validation_losses
 
 # Largest micro-batch in tokens.
-TOKEN_BUDGET = {"cpu": 512, "mps": 4096, "cuda": 16384}
+TOKEN_BUDGET = {"cpu": 768, "mps": 4096, "cuda": 16384}
 
 
 @dataclass(frozen=True, slots=True)
