@@ -137,7 +137,8 @@ class _CrossEntropySum(torch.autograd.Function):
         for states, wanted in zip(torch.split(hidden, size), torch.split(targets, size), strict=True):
             with torch.enable_grad():
                 leaf = states.detach().requires_grad_()
-                products = head(leaf)
+                # As a view: of a leaf autocast would keep a copy, and its graph, until the step ends.
+                products = head(leaf.view_as(leaf))
             # Their gradient takes their place: no gradient of the head needs the products themselves.
             change = products.detach()
             total += _into_gradient(model, change, wanted)
