@@ -28,16 +28,9 @@ PADDED = 8
 NEVER = 1 << 40
 
 
-def backward(loss: torch.Tensor) -> None:
-    """Add gradients to those of the weights."""
-    from tunelift.engine.modes import without_autocast
-
-    with without_autocast(loss.device):
-        loss.backward()
-
-
 def every_position(model: Any, prompts: list[Any], _: int) -> float:
     """Padded batches in the order given; the vocabulary is projected at every position."""
+    from tunelift.engine.modes import without_autocast
     from tunelift.engine.padding import pad
 
     total = 0.0
@@ -48,7 +41,8 @@ def every_position(model: Any, prompts: list[Any], _: int) -> float:
         targets = token_ids[:, 1:].masked_fill(wanted[:, 1:] == 0, -100)
         logits = model(input_ids=token_ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
-        backward(loss)
+        with without_autocast(loss.device):
+            loss.backward()
         total += loss.item()
     return total
 
@@ -59,7 +53,7 @@ def supervised_positions(model: Any, prompts: list[Any], _: int) -> float:
     from tunelift.engine.plan import Plan
 
     groups = [list(range(start, min(start + PADDED, len(prompts)))) for start in range(0, len(prompts), PADDED)]
-    return step_loss(model, prompts, Plan((), groups, []), backward)
+    return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward)
 
 
 def grouped(model: Any, prompts: list[Any], budget: int, *, share: bool) -> float:
@@ -71,14 +65,14 @@ def grouped(model: Any, prompts: list[Any], budget: int, *, share: bool) -> floa
     cost = tree.SEGMENT_COST if share else NEVER
     with patch.object(tree, "SEGMENT_COST", cost), patch("tunelift.engine.plan.SEGMENT_COST", cost):
         groups = plan_trees([predicting_tokens(prompt) for prompt in prompts], budget)
-        return step_loss(model, prompts, Plan((), groups, []), backward)
+        return step_loss(model, prompts, Plan((), groups, []), torch.Tensor.backward)
 
 
 def with_stems(model: Any, prompts: list[Any], budget: int) -> float:
     """What tunelift does with all weights tuned: stems before the trees."""
     from tunelift.engine.loss import plan_step, step_loss
 
-    return step_loss(model, prompts, plan_step(model, prompts, budget), backward)
+    return step_loss(model, prompts, plan_step(model, prompts, budget), torch.Tensor.backward)
 
 
 def with_adapters_fused(model: Any, prompts: list[Any], budget: int) -> float:

@@ -74,7 +74,9 @@ def tiny_model() -> Callable[..., Any]:
     return make_tiny_model
 
 
-def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None, trees: bool = True) -> Any:
+def make_tiny_model(
+    architecture: str, vocabulary: int = 128, dtype: Any = None, trees: bool = True, **settings: Any
+) -> Any:
     """Weights are large enough that the predictions differ clearly between tokens."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -102,7 +104,7 @@ def make_tiny_model(architecture: str, vocabulary: int = 128, dtype: Any = None,
         eos_token_id=2,
         pad_token_id=0,
         initializer_range=0.2,
-        **sizes,
+        **(sizes | settings),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)

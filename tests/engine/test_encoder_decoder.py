@@ -16,7 +16,8 @@ from tunelift.core.recipe import Full, Lora, Method, Tune
 from tunelift.core.records import Example, Prompt, Source
 from tunelift.data.tasks import Task
 from tunelift.engine.answers import Answer, Stopping, answer_prompts
-from tunelift.engine.encoder_decoder import UnsupportedModelError, first_tokens, is_encoder_decoder
+from tunelift.engine.encoder_decoder import first_tokens, is_encoder_decoder
+from tunelift.engine.refusal import RefusedError
 from tunelift.models.adapters import add_lora
 from tunelift.models.load import LanguageModel, load_model, load_tuned
 from tunelift.prompts.build import PromptStyle, build_prompts, training_prompts
@@ -178,7 +179,7 @@ def test_what_a_decoder_begins_with(folders: Callable[[str], Path]) -> None:
     model.generation_config.decoder_start_token_id, model.generation_config.bos_token_id = None, 4
     assert first_tokens(model) == [4, 5]
     model.generation_config.bos_token_id = None
-    with pytest.raises(UnsupportedModelError):
+    with pytest.raises(RefusedError):
         first_tokens(model)
 
 

@@ -26,3 +26,12 @@ def test_autocast_keeps_no_states_once_their_gradients_are_known(
         kept = StorageWeakRef(hidden.untyped_storage())
         del hidden, loss
         assert kept.expired()
+
+
+def test_gradients_are_taken_once(tiny_model: Any) -> None:
+    model = tiny_model("llama")
+    hidden = torch.randn(5, model.config.hidden_size, requires_grad=True)
+    loss = cross_entropy_sum(model, hidden, torch.arange(5))
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="are known once"):
+        loss.backward()

@@ -16,9 +16,10 @@ from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
 from tunelift.engine import encoder_decoder, padding
 from tunelift.engine.answers import Stopping, answer_prompts
-from tunelift.engine.encoder_decoder import UnsupportedModelError, compare_with_single
+from tunelift.engine.encoder_decoder import compare_with_single
 from tunelift.engine.likelihood import supervised_logprobs
 from tunelift.engine.loss import plan_step, step_loss, supervised_tokens
+from tunelift.engine.refusal import RefusedError
 from tunelift.engine.sampling import Sampling, sampler
 from tunelift.models.adapters import add_lora
 
@@ -319,7 +320,7 @@ def test_kinds_of_models_that_compute_the_same_side_by_side(make: Any, architect
 
 
 def test_a_model_that_reads_one_token_at_a_time_is_refused(make: Any) -> None:
-    with pytest.raises(UnsupportedModelError):
+    with pytest.raises(RefusedError):
         compare_with_single(make("fsmt"))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModel
 
 from tunelift.engine.encoders import Encoder, encode, open_encoder
-from tunelift.engine.support import LayoutRefusedError
+from tunelift.engine.refusal import RefusedError
 
 SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 SEQUENCES = st.lists(st.lists(st.integers(5, 63), min_size=1, max_size=40), min_size=1, max_size=8)
@@ -73,7 +73,7 @@ def test_other_kinds_of_attention_are_refused_and_left_as_they_were(architecture
     model = make_encoder(architecture, torch.float32, 1)
     sequences = [[7, 8, 9, 10, 11], [12, 13]]
     before, kind = encode(Encoder(model, None), sequences), model.config._attn_implementation
-    with pytest.raises(LayoutRefusedError):
+    with pytest.raises(RefusedError):
         open_encoder(model)
     assert model.config._attn_implementation == kind
     for first, second in zip(before, encode(Encoder(model, None), sequences), strict=True):

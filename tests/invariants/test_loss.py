@@ -16,7 +16,6 @@ from tunelift.core.records import Prompt
 from tunelift.engine import plan, projection
 from tunelift.engine.forward import forward_tree
 from tunelift.engine.loss import loss_sum, plan_step, predicting_tokens, step_loss, supervised_tokens
-from tunelift.engine.modes import without_autocast
 from tunelift.engine.plan import Plan
 from tunelift.engine.tree import build_tree
 from tunelift.models.adapters import add_lora
@@ -155,11 +154,6 @@ def test_any_plan_of_a_step_gives_the_same_gradients(
     holds()
 
 
-def without_autocast_backward(loss: torch.Tensor) -> None:
-    with without_autocast(loss.device):
-        loss.backward()
-
-
 @pytest.mark.parametrize("architecture", ["llama", "gemma3_text"])
 @pytest.mark.parametrize("weights", [torch.bfloat16, torch.float32])
 def test_stems_in_bfloat16(make_model: Any, architecture: str, weights: torch.dtype) -> None:
@@ -173,7 +167,7 @@ def test_stems_in_bfloat16(make_model: Any, architecture: str, weights: torch.dt
     made = plan_step(model, prompts, 100)
     model.zero_grad()
     with torch.autocast("cpu", torch.bfloat16):
-        step_loss(model, prompts, made, without_autocast_backward)
+        step_loss(model, prompts, made, lambda loss: loss.backward())
     for name, weight in model.named_parameters():
         assert weight.grad.dtype == weights
         assert (weight.grad - expected[name]).norm() <= 0.1 * expected[name].norm() + 1e-3, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from tunelift.engine import padding, side_by_side
 from tunelift.engine.answers import Stopping, answer_prompts
 from tunelift.engine.likelihood import supervised_logprobs
 from tunelift.engine.loss import plan_step, step_loss
-from tunelift.engine.side_by_side import why_without_cache
-from tunelift.engine.support import LayoutRefusedError, enable_trees
+from tunelift.engine.refusal import RefusedError
+from tunelift.engine.side_by_side import enable_cache, takes_cache
+from tunelift.engine.support import enable_trees, predicts_ahead
 
 VOCABULARY = 64
 STOP = 2
@@ -48,30 +50,13 @@ ITEMS = st.lists(
 )
 
 
-@pytest.fixture(scope="module")
-def make() -> Callable[[str], Any]:
+@pytest.fixture
+def make(tiny_model: Callable[..., Any]) -> Callable[[str], Any]:
     def make_model(architecture: str) -> Any:
-        from transformers import AutoConfig, AutoModelForCausalLM
-
-        sizes = {
-            "vocab_size": VOCABULARY,
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 4,
-            "num_key_value_heads": 2,
-            "head_dim": 8,
-            "max_position_embeddings": 512,
-            "initializer_range": 0.2,
-            "bos_token_id": 1,
-            "eos_token_id": STOP,
-            "pad_token_id": 0,
-        }
-        config = AutoConfig.for_model(architecture, **(sizes | ARCHITECTURES[architecture][1]))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(7)
-            model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
-        model.config.use_cache = ARCHITECTURES[architecture][0]
+        goes_on, settings = ARCHITECTURES[architecture]
+        model = tiny_model(architecture, VOCABULARY, trees=False, **settings)
+        if goes_on:
+            enable_cache(model)
         return model
 
     return make_model
@@ -95,12 +80,21 @@ def greedy(model: Any, prompt: list[int], steps: int) -> tuple[list[int], bool]:
     return ids[len(prompt) :], close
 
 
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_they_take_no_trees_and_it_is_known_which_go_on_behind_a_cache(make: Any, architecture: str) -> None:
-    model = make(architecture)
-    with pytest.raises(LayoutRefusedError):
+def test_they_take_no_trees_and_it_is_known_which_go_on_behind_a_cache(
+    tiny_model: Any, architecture: str, precision: torch.dtype
+) -> None:
+    goes_on, settings = ARCHITECTURES[architecture]
+    model = tiny_model(architecture, VOCABULARY, precision, trees=False, **settings)
+    saved = model.config.to_dict()
+    with pytest.raises(RefusedError):
         enable_trees(model)
-    assert (why_without_cache(model) is None) == ARCHITECTURES[architecture][0]
+    assert not predicts_ahead(model)
+    with nullcontext() if goes_on else pytest.raises(RefusedError):
+        enable_cache(model)
+    assert takes_cache(model) == goes_on
+    assert model.config.to_dict() == saved
 
 
 @pytest.mark.parametrize("together", ["many", "few"])

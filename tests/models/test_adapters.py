@@ -89,3 +89,12 @@ def test_layers_can_be_named(tiny_model: Callable[..., Any]) -> None:
     assert {name.split(".")[-4] for name in adapter_weights(adapted)} == {"q_proj", "v_proj"}
     with pytest.raises(UserError, match=r"^tune\.method\.lora\.target_modules: .*q_proj"):
         add_lora(tiny_model("llama"), Lora(target_modules=["query"]), seed=7)
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "mamba2", "falcon_h1", "jamba"])
+def test_modules_that_fused_kernels_pass_by_get_no_adapter(tiny_model: Callable[..., Any], architecture: str) -> None:
+    settings = {"mamba2": {"num_heads": 8, "head_dim": 8}, "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 8}}
+    model = tiny_model(architecture, trees=False, **settings.get(architecture, {}))
+    adapted = {name.split(".")[-4] for name in adapter_weights(add_lora(model, Lora(rank=2), seed=7))}
+    assert "in_proj" in adapted
+    assert ("out_proj" in adapted) == (architecture == "jamba")

@@ -15,6 +15,8 @@ from tunelift.core.errors import UserError
 from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
 from tunelift.engine.forward import takes_trees
+from tunelift.engine.side_by_side import RecomputedState
+from tunelift.engine.state import open_state
 from tunelift.models.adapters import add_lora
 from tunelift.models.load import LanguageModel, check_trees, load_model, locate
 
@@ -70,14 +72,16 @@ def test_a_model_that_differs_on_long_prompts_is_computed_the_plain_way(
     assert "answers take long" not in said
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_model_that_cannot_go_on_behind_a_cache_is_loaded(
-    tokenizer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tokenizer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], precision: str
 ) -> None:
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_heads": 8, "head_dim": 8, "n_groups": 2, "state_size": 8}
     AutoModelForCausalLM.from_config(Mamba2Config(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    loaded = load_model(str(tmp_path), "float32")
-    assert not loaded.model.config.use_cache
+    loaded = load_model(str(tmp_path), precision)
+    assert isinstance(open_state(loaded.model), RecomputedState)
+    assert loaded.model.config.use_cache
     assert "answers take long, all tokens being computed again for every new one, since " in capsys.readouterr().err
 
 

@@ -15,17 +15,14 @@ import torch
 from torch import Tensor
 
 from tunelift.engine.modes import evaluation_mode
-from tunelift.engine.padding import READ_TOGETHER, copied, copied_at_once, in_groups, later_tokens, pad, plan_pairs
-from tunelift.engine.projection import causal_model, logprobs_of, rows_at_once, widened
+from tunelift.engine.padding import READ_TOGETHER, pad, plan_pairs, scores_behind
+from tunelift.engine.projection import causal_model, rows_at_once, widened
+from tunelift.engine.refusal import RefusedError, failing_as
 from tunelift.engine.tree import Indices
 
 # Relative to the norm of the log-probabilities of single prompts, in float32 and in fewer bits: the two ways differ by
 # rounding alone.
 TOLERANCE, COARSE_TOLERANCE = 1e-4, 0.05
-
-
-class UnsupportedModelError(Exception):
-    """An encoder-decoder cannot be used for prompts and answers; the message says why."""
 
 
 def is_encoder_decoder(model: Any) -> bool:
@@ -42,12 +39,12 @@ def first_tokens(model: Any) -> list[int]:
         model: An encoder-decoder.
 
     Raises:
-        UnsupportedModelError: Neither a start token nor BOS is known.
+        RefusedError: Neither a start token nor BOS is known.
     """
     settings = model.generation_config
     start = settings.bos_token_id if settings.decoder_start_token_id is None else settings.decoder_start_token_id
     if not isinstance(start, int):
-        raise UnsupportedModelError("its configuration has no decoder_start_token_id")
+        raise RefusedError("its configuration has no decoder_start_token_id")
     return [start] if settings.forced_bos_token_id is None else [start, settings.forced_bos_token_id]
 
 
@@ -112,25 +109,22 @@ def compare_with_single(model: Any) -> None:
         model: An encoder-decoder.
 
     Raises:
-        UnsupportedModelError: They differ, or cannot be computed.
+        RefusedError: They differ, or cannot be computed.
     """
     prompts, numbers, answers = probe(model)
-    try:
-        with torch.inference_mode(), evaluation_mode(model):
-            state = EncoderDecoderState(model)
-            state.read(range(3), prompts)
-            found = state.score(numbers, answers)
-            single = []
-            for number, answer in zip(numbers, answers, strict=True):
-                begun = len(prompts[number]) - 1
-                places = begun + np.arange(len(answer))
-                logits = completion_logits(model, [[*prompts[number], *answer[:-1]]], [places])
-                single.append(logits.log_softmax(-1)[range(1, len(answer)), answer[1:]])
-        difference = ((found - torch.cat(single)).norm() / torch.cat(single).norm()).item()
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError, NotImplementedError) as error:
-        raise UnsupportedModelError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    with failing_as(RefusedError), torch.inference_mode(), evaluation_mode(model):
+        state = EncoderDecoderState(model)
+        state.read(range(3), prompts)
+        found = state.score(numbers, answers)
+        single = []
+        for number, answer in zip(numbers, answers, strict=True):
+            begun = len(prompts[number]) - 1
+            places = begun + np.arange(len(answer))
+            logits = completion_logits(model, [[*prompts[number], *answer[:-1]]], [places])
+            single.append(logits.log_softmax(-1)[range(1, len(answer)), answer[1:]])
+    difference = ((found - torch.cat(single)).norm() / torch.cat(single).norm()).item()
     if not difference <= (TOLERANCE if model.dtype == torch.float32 else COARSE_TOLERANCE):
-        raise UnsupportedModelError(f"side by side, log-probabilities differ by {difference:.1e} from single ones")
+        raise RefusedError(f"side by side, log-probabilities differ by {difference:.1e} from single ones")
 
 
 class EncoderDecoderState:
@@ -183,26 +177,26 @@ class EncoderDecoderState:
         Returns:
             One continuation behind the other, in nats.
         """
-        rows, width = self.mask.shape
-        lengths = [(width, len(tokens) - 1) for tokens in continuations]
-        budget = copied_at_once(self.cache, rows, width)
 
-        def scores(group: Sequence[int]) -> Tensor:
-            chosen = torch.tensor([self.numbers.index(numbers[index]) for index in group], device=self.device)
-            behind = [continuations[index] for index in group]
-            token_ids, valid = pad([tokens[:-1] for tokens in behind])
-            cache = copied(self.cache, chosen)
-            logits = self._run(token_ids, self._encoded(chosen), self.mask[chosen], cache).logits
-            return logprobs_of(widened(logits[valid.bool().to(self.device)]), later_tokens(behind).to(self.device))
+        def logits_of(rows: Tensor, token_ids: Tensor, _: Tensor, cache: Any) -> Tensor:
+            logits: Tensor = self._run(token_ids, self._encoded(rows), self.mask[rows], cache).logits
+            return logits
 
-        return in_groups(lengths, budget, rows_at_once(self.model), scores)
+        rows = [self.numbers.index(number) for number in numbers]
+        most = rows_at_once(self.model)
+        return scores_behind(self.cache, self.mask, rows, continuations, most, logits_of)
 
     def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
-        """Append one token to the answer of each prompt that is left, in their order.
+        """Append one token to the answer of each prompt that is left, in the order in which they were read.
 
         Returns:
             Logits ``[prompts, vocabulary]`` behind these tokens.
+
+        Raises:
+            ValueError: There are others, or another order.
         """
+        if list(numbers) != self.numbers:
+            raise ValueError(f"prompts {self.numbers} go on together, not {list(numbers)}")
         return self._step(torch.tensor(token_ids)[:, None])
 
     def drop(self, numbers: Sequence[int]) -> None:

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from tunelift.engine.layout import lay_out_pack
 from tunelift.engine.padding import pad
-from tunelift.engine.support import PLAIN, LayoutRefusedError, take_layout
+from tunelift.engine.refusal import RefusedError
+from tunelift.engine.support import PLAIN, take_layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ def open_encoder(model: Any) -> Encoder:
         model: An encoder of Transformers, without a head.
 
     Raises:
-        LayoutRefusedError: It does not, or cannot; use it with `Encoder(model, None)`.
+        RefusedError: It does not, or cannot; use it with `Encoder(model, None)`.
     """
     before = model.config._attn_implementation
     if before != PLAIN:
-        raise LayoutRefusedError(f"its attention is {before}")
+        raise RefusedError(f"its attention is {before}")
     draw = np.random.default_rng(0)
     size = min(model.config.vocab_size, 1000)
     probe = [[int(token) for token in draw.integers(5, size, length)] for length in (7, 3, 12)]
@@ -55,13 +56,13 @@ def open_encoder(model: Any) -> Encoder:
     def states(encoder: Encoder) -> Tensor:
         return torch.cat(encode(encoder, probe))
 
-    refused = LayoutRefusedError()
+    refused = RefusedError()
     for encoder in candidates:
         try:
             what = "without padding its states"
             take_layout(model, partial(states, Encoder(model, None)), partial(states, encoder), what)
             return encoder
-        except LayoutRefusedError as error:
+        except RefusedError as error:
             refused = error
     raise refused
 

@@ -79,8 +79,8 @@ def step_loss(
         model: As for `plan_step`.
         prompts: Each has at least one supervised token, none of them its first.
         plan: Of these prompts, see `plan_step`.
-        backward: Called with the loss of each group, to add its gradients to those of the weights, without autocast
-            where that is on. None computes no gradients.
+        backward: Called, outside of autocast, with the loss of each group, to add its gradients to those of the
+            weights. None computes no gradients.
     """
 
     def run(plan: Plan, stem: Stem) -> float:
@@ -89,7 +89,8 @@ def step_loss(
             with kept_in_less_memory():
                 loss = loss_sum(model, [prompts[index] for index in group], stem)
             if backward:
-                backward(loss)
+                with without_autocast(model.device):
+                    backward(loss)
             total += loss.item()
         return total
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+
+NARROW = (torch.bfloat16, torch.float16)
 
 
 @contextmanager
@@ -23,7 +25,7 @@ def evaluation_mode(model: Any) -> Iterator[None]:
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[None]:
-    """Compute in the precision of the tensors for a while, as a backward pass does; what autocast has made stays."""
+    """Compute in the precision of the tensors for a while; the copies of weights that autocast has made stay."""
     return torch.autocast(device.type, enabled=False)
 
 
@@ -31,32 +33,43 @@ def without_autocast(device: torch.device) -> AbstractContextManager[None]:
 def in_float32(model: Any) -> Iterator[None]:
     """Compute in float32 for a while.
 
-    Weights of fewer bits are widened one module at a time, while it computes, so that memory holds no second model.
+    Weights of fewer bits are widened one layer at a time, while it computes, so that memory holds no second model;
+    those outside of layers for all of the while.
     """
-    kept: dict[torch.nn.Parameter, Tensor] = {}
+    # By the layer, since a module may compute with weights of modules inside it without calling them.
+    layers = {
+        layer for module in model.modules() if isinstance(module, torch.nn.ModuleList) for layer in module.children()
+    }
+    kept: dict[torch.nn.Module, list[tuple[torch.nn.Parameter, Tensor]]] = {}
 
-    def widen(module: torch.nn.Module, _: Any) -> None:
-        for weight in module.parameters(recurse=False):
-            if weight.dtype in (torch.bfloat16, torch.float16):
-                kept[weight], weight.data = weight.data, weight.data.float()
+    def widen(module: torch.nn.Module, weights: Iterable[torch.nn.Parameter]) -> None:
+        kept[module] = [(weight, weight.data) for weight in weights if weight.dtype in NARROW]
+        for weight, data in kept[module]:
+            weight.data = data.float()
 
     def restore(module: torch.nn.Module, *_: Any) -> None:
-        for weight in module.parameters(recurse=False):
-            if weight in kept:
-                weight.data = kept.pop(weight)
+        for weight, data in kept.pop(module, ()):
+            weight.data = data
 
     hooks = [
         hook
-        for module in model.modules()
-        for hook in (module.register_forward_pre_hook(widen), module.register_forward_hook(restore))
+        for module in {module for layer in layers for module in layer.modules()}
+        for hook in (
+            module.register_forward_pre_hook(
+                lambda module, _: widen(module, module.parameters(recurse=module in layers))
+            ),
+            module.register_forward_hook(restore),
+        )
     ]
+    inside = {weight for layer in layers for weight in layer.parameters()}
+    widen(model, [weight for weight in model.parameters() if weight not in inside])
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
-        for weight, data in kept.items():
-            weight.data = data
+        for module in list(kept):
+            restore(module)
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+from tunelift.engine.projection import logprobs_of, widened
 
 # Tokens of prompts that are read together, padding included.
 READ_TOGETHER = 1024
@@ -34,6 +36,7 @@ def plan_padded(sequences: Sequence[Sequence[int]], budget: int, most: int) -> l
     Returns:
         Indices of the sequences; a function of the whole list and of nothing else.
     """
+    # One written token each, so that `most` bounds the sequences.
     return plan_pairs([(len(sequence) - 1, 1) for sequence in sequences], budget, most)
 
 
@@ -80,6 +83,40 @@ def in_groups(
     return torch.cat([found[index] for index in range(len(lengths))])
 
 
+def scores_behind(
+    cache: Any,
+    mask: Tensor,
+    rows: Sequence[int],
+    continuations: Sequence[Sequence[int]],
+    most: int,
+    logits_of: Callable[[Tensor, Tensor, Tensor, Any], Tensor],
+) -> Tensor:
+    """Log-probability of each token of continuations but the first, behind what a cache holds, which stays as it is.
+
+    Args:
+        cache: What has been read.
+        mask: Of that, ``[rows, width]``.
+        rows: The row that each continues.
+        continuations: Token ids, at least two each.
+        most: As for `plan_pairs`.
+        logits_of: Gives ``[rows, tokens, vocabulary]`` for some rows, the tokens behind them, padded at their end, the
+            mask of these, and a copy of the rows of the cache.
+
+    Returns:
+        One continuation behind the other, in nats.
+    """
+
+    def scores(group: Sequence[int]) -> Tensor:
+        behind = [continuations[index] for index in group]
+        token_ids, valid = pad([tokens[:-1] for tokens in behind])
+        chosen, valid = torch.tensor([rows[index] for index in group], device=mask.device), valid.to(mask.device)
+        logits = logits_of(chosen, token_ids, valid, copied(cache, chosen))
+        return logprobs_of(widened(logits[valid.bool()]), later_tokens(behind).to(mask.device))
+
+    lengths = [(mask.shape[1], len(tokens) - 1) for tokens in continuations]
+    return in_groups(lengths, copied_at_once(cache, *mask.shape), most, scores)
+
+
 def later_tokens(continuations: Sequence[Sequence[int]]) -> Tensor:
     """The tokens of continuations but the first, one continuation behind the other."""
     return torch.tensor([token for tokens in continuations for token in tokens[1:]])
@@ -87,22 +124,27 @@ def later_tokens(continuations: Sequence[Sequence[int]]) -> Tensor:
 
 def copied_at_once(cache: Any, rows: int, width: int) -> int:
     """How many slots of a cache ``[rows, width]`` are copied at once."""
-    return max(1, COPIED_BYTES // max(1, _bytes(cache) // (rows * width)))
+    held = sum(tensor.nbytes for tensor in _tensors(cache))
+    return max(1, COPIED_BYTES // max(1, held // (rows * width)))
 
 
 def copied(cache: Any, rows: Tensor) -> Any:
     """Some rows of a cache, each as often as it is named; the cache stays as it is."""
-    copy_of_all = copy.deepcopy(cache)
-    copy_of_all.reorder_cache(rows)  # of all layers, where the library's other ways to select know attention alone
-    return copy_of_all
+    shared = copy.deepcopy(cache, {id(tensor): tensor for tensor in _tensors(cache)})
+    # It puts new tensors in the place of the shared ones, in layers of every kind; the library's other ways to select
+    # know attention alone.
+    shared.reorder_cache(rows)
+    return shared
 
 
-def _bytes(states: Any) -> int:
-    """Memory of all tensors in a cache, whatever kinds of layers it has."""
+def _tensors(states: Any) -> Iterator[Tensor]:
+    """All tensors in a cache, whatever kinds of layers it has."""
     if isinstance(states, Tensor):
-        return states.nbytes
-    if isinstance(states, list | tuple):
-        return sum(map(_bytes, states))
-    if isinstance(states, dict):
-        return _bytes(list(states.values()))
-    return _bytes(vars(states)) if hasattr(states, "__dict__") else 0
+        yield states
+    elif isinstance(states, list | tuple):
+        for part in states:
+            yield from _tensors(part)
+    elif isinstance(states, dict):
+        yield from _tensors(list(states.values()))
+    elif hasattr(states, "__dict__"):
+        yield from _tensors(vars(states))

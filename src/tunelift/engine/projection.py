@@ -112,12 +112,16 @@ def moments_of(logits: Tensor, targets: Tensor) -> Tensor:
 def cross_entropy_sum(model: Any, hidden: Tensor, targets: Tensor) -> Tensor:
     """Sum of the cross-entropy, in nats.
 
-    Gradients are computed together with the loss, so that the logits of one chunk alone are in memory, once.
+    Gradients are computed together with the loss, so that the logits of one chunk alone are in memory: once on a CPU, a
+    few times on other devices.
 
     Args:
         model: A decoder with a language-model head.
         hidden: ``[tokens, width]``.
         targets: ``[tokens]``, token ids.
+
+    Returns:
+        A scalar in float32 at least, for one backward pass.
     """
     if not torch.is_grad_enabled():
         return -token_logprobs(model, hidden, targets).sum()
@@ -141,7 +145,7 @@ class _CrossEntropySum(torch.autograd.Function):
                 products = head(leaf.view_as(leaf))
             # Their gradient takes their place: no gradient of the head needs the products themselves.
             change = products.detach()
-            total += _into_gradient(model, change, wanted)
+            total += _replace_by_gradient(model, change, wanted)
             states_gradient, *gradients = torch.autograd.grad(products, [leaf, *weights], change)
             states_gradients.append(states_gradient)
             if weight_gradients:
@@ -153,13 +157,17 @@ class _CrossEntropySum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.gradients is None:
+            raise RuntimeError(
+                "the gradients of a cross-entropy are known once: add losses up before the backward pass"
+            )
         # In their place and let go, as nothing else needs them and those of output weights are large.
         gradients, ctx.gradients = ctx.gradients, None
         return None, None, None, *(gradient.mul_(upstream[0]) for gradient in gradients)
 
 
-def _into_gradient(model: Any, products: Tensor, targets: Tensor) -> Tensor:
-    """The sum of the cross-entropy; the products become its gradient, in their place."""
+def _replace_by_gradient(model: Any, products: Tensor, targets: Tensor) -> Tensor:
+    """Put the gradient of the summed cross-entropy in the place of the output layer's products; returns the sum."""
     size = max(1, LOGITS_NEAR_CPU // products.shape[1]) if products.device.type == "cpu" else len(products)
     total = products.new_zeros((), dtype=torch.promote_types(products.dtype, torch.float32))
     for part, wanted in zip(torch.split(products, size), torch.split(targets, size), strict=True):

@@ -12,10 +12,14 @@ from transformers import DynamicCache
 
 from tunelift.engine.encoder_decoder import probe
 from tunelift.engine.modes import evaluation_mode, in_float32
-from tunelift.engine.padding import READ_TOGETHER, copied, copied_at_once, in_groups, later_tokens, pad, plan_padded
+from tunelift.engine.padding import READ_TOGETHER, in_groups, later_tokens, pad, plan_padded, scores_behind
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.projection import logprobs_of, rows_at_once, widened
-from tunelift.engine.support import TOLERANCE, reason
+from tunelift.engine.refusal import RefusedError, failing_as
+from tunelift.engine.support import TOLERANCE
+
+# The finding is kept beside the model, not in its configuration, which is saved with it.
+GOES_ON = "goes_on_behind_a_cache"
 
 
 class PlainState:
@@ -49,25 +53,21 @@ class PlainState:
         return self._run(token_ids, self.mask, positions, self.cache, 1)[:, -1]
 
     def score(self, numbers: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
-        """As `TreeState.score`; padding stands behind the continuations."""
-        rows, width = self.mask.shape
-        lengths = [(width, len(tokens) - 1) for tokens in continuations]
-        budget = copied_at_once(self.cache, rows, width)
+        """As `TreeState.score`."""
 
-        def scores(group: Sequence[int]) -> Tensor:
-            chosen = torch.tensor([self.numbers.index(numbers[index]) for index in group], device=self.device)
-            behind = [continuations[index] for index in group]
-            token_ids, valid = pad([tokens[:-1] for tokens in behind])
-            valid = valid.to(self.device)
-            mask = torch.cat([self.mask[chosen], valid], dim=1)
-            positions = self.lengths[chosen, None] + torch.arange(token_ids.shape[1], device=self.device)
-            logits = self._run(token_ids, mask, positions, copied(self.cache, chosen), 0)[valid.bool()]
-            return logprobs_of(logits, later_tokens(behind).to(self.device))
+        def logits_of(rows: Tensor, token_ids: Tensor, valid: Tensor, cache: Any) -> Tensor:
+            mask = torch.cat([self.mask[rows], valid], dim=1)
+            positions = self.lengths[rows, None] + torch.arange(token_ids.shape[1], device=self.device)
+            return self._run(token_ids, mask, positions, cache, 0)
 
-        return in_groups(lengths, budget, rows_at_once(self.model), scores)
+        rows = [self.numbers.index(number) for number in numbers]
+        most = rows_at_once(self.model)
+        return scores_behind(self.cache, self.mask, rows, continuations, most, logits_of)
 
     def step(self, numbers: Sequence[int], token_ids: Sequence[int]) -> Tensor:
-        """As `TreeState.step`, for all that are left, in their order."""
+        """As `TreeState.step`, for all that are left, in the order in which they were read."""
+        if list(numbers) != self.numbers:
+            raise ValueError(f"prompts {self.numbers} go on together, not {list(numbers)}")
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(numbers), 1)], dim=1)
         logits = self._run(torch.tensor(token_ids)[:, None], self.mask, self.lengths[:, None], self.cache, 0)
         self.lengths = self.lengths + 1
@@ -149,11 +149,19 @@ class RecomputedState:
         return plain_logits(self.model, whole, [np.array([len(tokens) - 1]) for tokens in whole])
 
 
-def why_without_cache(model: Any) -> str | None:
-    """Why a decoder that takes no trees cannot go on behind a cache; None where it computes the same, in float32.
+def takes_cache(model: Any) -> bool:
+    """Whether a decoder that takes no trees goes on behind a cache, see `enable_cache`."""
+    return getattr(model, GOES_ON, False)
+
+
+def enable_cache(model: Any) -> None:
+    """Let a decoder that takes no trees go on behind a cache, if it computes the same so, in float32.
 
     Layers with a state instead of keys and values take several tokens at once behind it in some models only, and some
     models know no cache of the library's kind.
+
+    Raises:
+        RefusedError: It does not.
     """
     prompts, numbers, answers = probe(model)
 
@@ -165,12 +173,13 @@ def why_without_cache(model: Any) -> str | None:
         second = state.step([0, 2], [8, 9])
         return torch.cat([scored, *(logits.log_softmax(-1).flatten() for logits in (read, first, second))])
 
-    with torch.inference_mode(), evaluation_mode(model), in_float32(model):
+    def refused(why: str) -> RefusedError:
+        return RefusedError(f"it takes no cache: {why}")
+
+    setattr(model, GOES_ON, False)
+    with failing_as(refused), torch.inference_mode(), evaluation_mode(model), in_float32(model):
         expected = compute(RecomputedState(model))
-        try:
-            difference = ((compute(PlainState(model)) - expected).norm() / expected.norm()).item()
-        except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-            return f"it takes no cache: {reason(error)}"
-    if difference <= TOLERANCE:
-        return None
-    return f"behind a cache its log-probabilities differ by {difference:.1e} from those without one"
+        difference = ((compute(PlainState(model)) - expected).norm() / expected.norm()).item()
+    if not difference <= TOLERANCE:
+        raise RefusedError(f"behind a cache its log-probabilities differ by {difference:.1e} from those without one")
+    setattr(model, GOES_ON, True)

@@ -16,7 +16,7 @@ from tunelift.engine.layout import ROWS_OF_A_BLOCK, Row, lay_out, rows_behind
 from tunelift.engine.padding import READ_TOGETHER, later_tokens
 from tunelift.engine.plan import plan_trees
 from tunelift.engine.projection import project, rows_at_once, token_logprobs
-from tunelift.engine.side_by_side import PlainState, RecomputedState
+from tunelift.engine.side_by_side import PlainState, RecomputedState, takes_cache
 from tunelift.engine.slots import cut, keep, slot_cache
 from tunelift.engine.tree import SEGMENT_COST, Indices, build_tree, common_length
 
@@ -157,7 +157,7 @@ def open_state(model: Any) -> State:
         return EncoderDecoderState(model)
     if takes_trees(model):
         return TreeState(model)
-    return PlainState(model) if model.config.use_cache else RecomputedState(model)
+    return PlainState(model) if takes_cache(model) else RecomputedState(model)
 
 
 def _bytes_of_a_slot(model: Any) -> int:

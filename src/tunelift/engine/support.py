@@ -14,15 +14,12 @@ from tunelift.engine.forward import NOTHING, Stem, forward_tree, read_stem
 from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.plain import plain_logits
 from tunelift.engine.projection import project
+from tunelift.engine.refusal import RefusedError, failing_as
 from tunelift.engine.tree import build_tree
 
 PLAIN = "sdpa"
 # Relative to the norm of the plain logits. In float32 the two ways differ by rounding alone, about a millionth.
 TOLERANCE = 1e-4
-
-
-class LayoutRefusedError(Exception):
-    """The model cannot be run over trees, or an encoder without padding; the message says why."""
 
 
 def enable_trees(model: Any) -> None:
@@ -32,7 +29,7 @@ def enable_trees(model: Any) -> None:
         model: A decoder with a language-model head. It is left as it was where it cannot take trees.
 
     Raises:
-        LayoutRefusedError: It cannot.
+        RefusedError: It cannot.
     """
     refuse_other_kinds(model)
     compare_with_plain(model, _probe(model.config.get_text_config().vocab_size))
@@ -42,14 +39,14 @@ def refuse_other_kinds(model: Any) -> None:
     """Refuse a decoder whose layers or whose attention are of a kind that takes no trees.
 
     Raises:
-        LayoutRefusedError: They are.
+        RefusedError: They are.
     """
     other = set(getattr(model.config.get_text_config(), "layer_types", None) or ())
     other -= {"full_attention", "sliding_attention"}
     if other:
-        raise LayoutRefusedError(f"it has layers of the kind {sorted(other)[0]}")
+        raise RefusedError(f"it has layers of the kind {sorted(other)[0]}")
     if model.config._attn_implementation != plain_attention(model):
-        raise LayoutRefusedError(f"its attention is {model.config._attn_implementation}")
+        raise RefusedError(f"its attention is {model.config._attn_implementation}")
 
 
 def plain_attention(model: Any) -> str:
@@ -79,7 +76,7 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
         sequences: Token ids.
 
     Raises:
-        LayoutRefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
+        RefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
     """
 
     def plain() -> Tensor:
@@ -90,12 +87,17 @@ def compare_with_plain(model: Any, sequences: Sequence[Sequence[int]]) -> None:
 
 
 def predicts_ahead(model: Any) -> bool:
-    """Whether the logits of a language model depend on the tokens that they are to predict."""
+    """Whether the logits of a language model depend on the tokens that they are to predict.
+
+    Raises:
+        RefusedError: They cannot be computed.
+    """
 
     def logits(sequences: list[list[int]]) -> Tensor:
         return plain_logits(model, sequences, [np.arange(len(sequence)) for sequence in sequences])
 
-    return looks_ahead(model, logits)
+    with failing_as(RefusedError):
+        return looks_ahead(model, logits)
 
 
 def looks_ahead(model: Any, compute: Callable[[list[list[int]]], Tensor]) -> bool:
@@ -125,28 +127,21 @@ def take_layout(model: Any, plain: Callable[[], Tensor], ours: Callable[[], Tens
         what: What it computes, for the message.
 
     Raises:
-        LayoutRefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
+        RefusedError: They differ, or cannot be computed; the model computes the plain way from now on.
     """
     accepted = False
     try:
-        with torch.no_grad(), evaluation_mode(model), in_float32(model):
+        with failing_as(RefusedError), torch.no_grad(), evaluation_mode(model), in_float32(model):
             model.set_attn_implementation(plain_attention(model))
             expected = plain()
             model.set_attn_implementation(NAME)
             difference = ((ours() - expected).norm() / expected.norm()).item()
         if not difference <= TOLERANCE:
-            raise LayoutRefusedError(f"{what} differ by {difference:.1e} from those of single sequences")
+            raise RefusedError(f"{what} differ by {difference:.1e} from those of single sequences")
         accepted = True
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        raise LayoutRefusedError(reason(error)) from error
     finally:
         if not accepted:
             model.set_attn_implementation(plain_attention(model))
-
-
-def reason(error: Exception) -> str:
-    """The first line of an error's message, or what it is where it has none."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _tree_logits(model: Any, sequences: Sequence[Sequence[int]]) -> Tensor:

@@ -20,14 +20,8 @@ from tunelift.engine.forward import forward_tree
 from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.padding import pad, plan_padded
 from tunelift.engine.plan import plan_trees
-from tunelift.engine.support import (
-    TOLERANCE,
-    LayoutRefusedError,
-    looks_ahead,
-    plain_attention,
-    refuse_other_kinds,
-    take_layout,
-)
+from tunelift.engine.refusal import RefusedError, failing_as
+from tunelift.engine.support import TOLERANCE, looks_ahead, plain_attention, refuse_other_kinds, take_layout
 from tunelift.engine.tree import Indices, build_tree
 
 SLIDING, FULL = "sliding_attention", "full_attention"
@@ -68,7 +62,7 @@ def find_way(name: str, model: Any, bidirectional: bool) -> Way:
     if _looks_ahead(model, Way("padded", sees_all=True)):
         try:
             return Way("packs", sees_all=True, first_position=open_encoder(model).first_position or 0)
-        except LayoutRefusedError as error:
+        except RefusedError as error:
             say(f"{name}: sequences are padded, since {error}")
             return Way("padded", sees_all=True)
     if bidirectional:
@@ -77,7 +71,7 @@ def find_way(name: str, model: Any, bidirectional: bool) -> Way:
     try:
         _open_decoder(model)
         return Way("trees", sees_all=False)
-    except LayoutRefusedError as error:
+    except RefusedError as error:
         say(f"{name}: shared prefixes are not used, since {error}")
         return PADDED
 
@@ -170,27 +164,26 @@ def _difference(states: Tensor, others: Tensor) -> float:
 
 def _check_masks(name: str, model: Any) -> None:
     way = Way("masked", sees_all=True)
-    hint = "leave bidirectional out, or take another model"
-    try:
-        with torch.no_grad(), evaluation_mode(model), in_float32(model):
-            together = _states(model, way, _probe(model))
-            alone = torch.cat([_states(model, way, [sequence]) for sequence in _probe(model)])
-        difference = _difference(together, alone)
-        if _looks_ahead(model, way) and difference <= TOLERANCE:
-            return
-        reason = f"its states differ by {difference:.1e} between one sequence and several"
-        if difference <= TOLERANCE:
-            reason = "its tokens still see those before them only"
-    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    raise UserError(name, f"cannot be made bidirectional: {reason}", hint)
+
+    def refused(why: str) -> UserError:
+        return UserError(name, f"cannot be made bidirectional: {why}", "leave bidirectional out, or take another model")
+
+    with failing_as(refused), torch.no_grad(), evaluation_mode(model), in_float32(model):
+        together = _states(model, way, _probe(model))
+        alone = torch.cat([_states(model, way, [sequence]) for sequence in _probe(model)])
+        sees_all = _looks_ahead(model, way)
+    difference = _difference(together, alone)
+    if not difference <= TOLERANCE:
+        raise refused(f"its states differ by {difference:.1e} between one sequence and several")
+    if not sees_all:
+        raise refused("its tokens still see those before them only")
 
 
 def _open_decoder(model: Any) -> None:
     """Give a decoder the attention that takes trees, if it computes the same states with it.
 
     Raises:
-        LayoutRefusedError: It does not, and is left as it was.
+        RefusedError: It does not, and is left as it was.
     """
     refuse_other_kinds(model)
     trees = Way("trees", sees_all=False)

@@ -12,6 +12,9 @@ from tunelift.core.seeds import derive_seed, seed_torch
 
 WHERE = "tune.method.lora"
 ADAPTER = "adapter_config.json"
+# Kinds of models whose fused kernels take the weights of a module without calling it, and would pass an adapter by.
+WITH_FUSED_KERNELS = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
+FUSED = "out_proj"
 
 
 def make_trainable(model: Any, method: Method, seed: int, task_type: str | None = None) -> Any:
@@ -110,12 +113,16 @@ def save_network(network: Any, tokenizer: Any, name: str, folder: Path) -> None:
 
 
 def linear_modules(model: Any) -> list[str]:
-    """Where the linear modules stand in a model; the output projection is not among them."""
+    """Where the linear modules that take an adapter stand in a model; the output projection is not among them."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
     output = model.get_output_embeddings()
-    return [name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output]
+    names = [
+        name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output
+    ]
+    fused = {FUSED} if model.config.model_type in WITH_FUSED_KERNELS else set()
+    return [name for name in names if name.rpartition(".")[2] not in fused]
 
 
 def layer_of(name: str) -> int | None:

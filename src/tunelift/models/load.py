@@ -179,33 +179,42 @@ def load_weights(name: str, source: str, precision: str, kind: Any, spare: str =
 
 
 def _prepare(name: str, model: Any) -> None:
-    """Find out, by trying, whether a decoder takes trees, and whether an encoder-decoder can be used."""
-    from tunelift.engine.encoder_decoder import UnsupportedModelError, compare_with_single
-    from tunelift.engine.support import LayoutRefusedError, enable_trees, predicts_ahead
+    """Find out, by trying, whether a model can be used, and which ways of computing it a decoder takes."""
+    from tunelift.engine.encoder_decoder import compare_with_single
+    from tunelift.engine.refusal import RefusedError
 
     try:
         if model.config.is_encoder_decoder:
             compare_with_single(model)
         else:
-            enable_trees(model)
-    except LayoutRefusedError as error:
+            _prepare_decoder(name, model)
+    except RefusedError as error:
+        raise UserError(name, f"cannot be used: {error}", "choose another model") from error
+
+
+def _prepare_decoder(name: str, model: Any) -> None:
+    from tunelift.engine.refusal import RefusedError
+    from tunelift.engine.support import enable_trees, predicts_ahead
+
+    try:
+        enable_trees(model)
+    except RefusedError as error:
         if predicts_ahead(model):
             what = "is an encoder: every token sees those behind it, and none can be predicted"
             raise UserError(name, what, f"choose another model; {ENCODERS}") from error
         _say_without_trees(name, model, error)
-    except UnsupportedModelError as error:
-        raise UserError(name, f"is an encoder-decoder that cannot be used: {error}", "choose another model") from error
 
 
 def _say_without_trees(name: str, model: Any, why: Exception) -> None:
     """Say that a decoder computes the plain way, and find out, by trying, whether it can do so behind a cache."""
-    from tunelift.engine.side_by_side import why_without_cache
+    from tunelift.engine.refusal import RefusedError
+    from tunelift.engine.side_by_side import enable_cache
 
     say(f"{name}: shared prefixes are not used, since {why}")
-    without = why_without_cache(model)
-    model.config.use_cache = without is None
-    if without:
-        say(f"{name}: answers take long, all tokens being computed again for every new one, since {without}")
+    try:
+        enable_cache(model)
+    except RefusedError as error:
+        say(f"{name}: answers take long, all tokens being computed again for every new one, since {error}")
 
 
 def load_tuned(base: LanguageModel, folder: Path, precision: str = "auto", accept_terms: bool = False) -> LanguageModel:
@@ -251,13 +260,14 @@ def check_trees(loaded: LanguageModel, prompts: Sequence[Prompt]) -> None:
         prompts: What it is to compute, of which the first few are taken.
     """
     from tunelift.engine.forward import takes_trees
-    from tunelift.engine.support import LayoutRefusedError, compare_with_plain
+    from tunelift.engine.refusal import RefusedError
+    from tunelift.engine.support import compare_with_plain
 
     if not (prompts and takes_trees(loaded.model)):
         return
     try:
         compare_with_plain(loaded.model, [prompt.token_ids[: loaded.context] for prompt in prompts[:SELF_CHECK]])
-    except LayoutRefusedError as error:
+    except RefusedError as error:
         _say_without_trees(loaded.name, loaded.model, error)
 
 

@@ -25,7 +25,7 @@ from tunelift.core.hardware import return_free_memory
 from tunelift.core.progress import progress
 from tunelift.core.records import Prompt
 from tunelift.engine.loss import plan_step, step_loss, supervised_tokens
-from tunelift.engine.modes import evaluation_mode, without_autocast
+from tunelift.engine.modes import evaluation_mode
 from tunelift.tuning.adapters import fused_adapters
 from tunelift.tuning.checkpoints import staged_checkpoint
 
@@ -86,7 +86,7 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
     def __init__(
         self, *, token_budget: int, autocast: bool, objective: Objective | None = None, **options: Any
     ) -> None:
-        # Otherwise the library turns the cache off, for good: answers come after tuning.
+        # The library writes this argument, off by default, into the model's configuration, which is saved with it.
         config = getattr(options["model"], "config", None)
         options["args"].use_cache = getattr(config, "use_cache", False)
         super().__init__(data_collator=list, **options)
@@ -112,10 +112,10 @@ class PromptTrainer(Trainer):  # type: ignore[misc]
         count = sum_over_ranks(torch.tensor(self.objective.count(inputs), device=self.args.device)).item()
 
         def backward(loss: Tensor) -> None:
-            with without_autocast(self.args.device):
-                self.accelerator.backward(loss / count)
+            self.accelerator.backward(loss / count)
 
-        # One context for the step: it makes the weights in fewer bits once, not for every micro-batch.
+        # One context for the step: under autocast, weights that are tuned in float32 are made in bfloat16 once, not for
+        # every micro-batch.
         with fused_adapters(model), self._precision():
             share = self.objective.loss(model, inputs, self.token_budget, backward) / count
         if self.args.device.type == "cpu":
