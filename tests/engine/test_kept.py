@@ -97,6 +97,19 @@ def test_results_of_which_no_gradient_is_asked_for_are_forgotten() -> None:
     assert kept.expired()
 
 
+def test_layers_whose_results_are_not_asked_for_are_forgotten() -> None:
+    states, weight = (drawn(*shape).to(torch.bfloat16).requires_grad_() for shape in ((5, 8), (8, 8)))
+    with kept_in_less_memory():
+        doubled = states * 2
+        wide = linear(doubled, weight).float()
+        wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True))
+    torch.autograd.grad(doubled.sum(), states)
+    kept = StorageWeakRef(doubled.untyped_storage())
+    del doubled, wide
+    gc.collect()
+    assert kept.expired()
+
+
 def test_what_is_changed_before_it_is_kept_is_kept_as_it_is_then() -> None:
     states, down = drawn(5, 8).requires_grad_(), drawn(3, 8).requires_grad_()
     with kept_in_less_memory():

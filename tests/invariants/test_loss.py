@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from tunelift.engine.loss import loss_sum, plan_step, predicting_tokens, step_lo
 from tunelift.engine.plan import Plan
 from tunelift.engine.tree import build_tree
 from tunelift.models.adapters import add_lora
+from tunelift.tuning.adapters import fused_adapters
 
 ARCHITECTURES = ["llama", "qwen2", "qwen3", "gemma3_text", "gpt2"]
 VOCABULARY = 64
@@ -171,6 +173,26 @@ def test_stems_in_bfloat16(make_model: Any, architecture: str, weights: torch.dt
     for name, weight in model.named_parameters():
         assert weight.grad.dtype == weights
         assert (weight.grad - expected[name]).norm() <= 0.1 * expected[name].norm() + 1e-3, name
+
+
+def test_nothing_is_left_of_a_step(make_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def tensors() -> int:
+        gc.collect()
+        return sum(isinstance(thing, torch.Tensor) for thing in gc.get_objects())
+
+    monkeypatch.setattr(plan, "PASS_COST", 0)
+    prompts = []
+    for number in range(12):
+        ids = (*range(3, 33), 50 + number, 6)
+        prompts.append(Prompt(str(number), "", ids, (False,) * 31 + (True,)))
+    model = add_lora(make_model("llama", torch.bfloat16), Lora(rank=2), seed=1)
+    made = plan_step(model, prompts, 20)
+    left = []
+    for _ in range(2):
+        with fused_adapters(model), torch.autocast("cpu", torch.bfloat16):
+            step_loss(model, prompts, made, lambda loss: loss.backward())
+        left.append(tensors())
+    assert left[0] == left[1]
 
 
 def test_a_stem_that_reaches_no_tuned_weight(make_model: Any, arrangement: str) -> None:

@@ -7,8 +7,8 @@ were made from, as norms widen their input to float32; they are kept in its prec
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -73,7 +73,8 @@ class _Recomputed:
 _Form: TypeAlias = _Kept | _Narrow | _Recomputed
 
 
-def kept_in_less_memory() -> AbstractContextManager[object]:
+@contextmanager
+def kept_in_less_memory() -> Iterator[None]:
     """A context for a forward pass."""
     narrow: dict[Any, _Narrow] = {}
 
@@ -93,7 +94,12 @@ def kept_in_less_memory() -> AbstractContextManager[object]:
         with torch.no_grad():
             return form.tensor()
 
-    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+            yield
+    finally:
+        # The graph holds the hooks where no backward pass comes by, and they would hold the graph.
+        narrow.clear()
 
 
 def _recomputed(node: Any, kind: Kind) -> _Recomputed | None:
