@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -40,12 +41,13 @@ def in_float32(model: Any) -> Iterator[None]:
     layers = {
         layer for module in model.modules() if isinstance(module, torch.nn.ModuleList) for layer in module.children()
     }
-    kept: dict[torch.nn.Module, list[tuple[torch.nn.Parameter, Tensor]]] = {}
+    kept: dict[torch.nn.Module, list[tuple[torch.nn.Parameter, Tensor]]] = defaultdict(list)
 
     def widen(module: torch.nn.Module, weights: Iterable[torch.nn.Parameter]) -> None:
-        kept[module] = [(weight, weight.data) for weight in weights if weight.dtype in NARROW]
-        for weight, data in kept[module]:
-            weight.data = data.float()
+        for weight in weights:
+            if weight.dtype in NARROW:
+                kept[module].append((weight, weight.data))
+                weight.data = weight.data.float()
 
     def restore(module: torch.nn.Module, *_: Any) -> None:
         for weight, data in kept.pop(module, ()):

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tunelift.engine.modes import without_autocast
 from tunelift.heads.inputs import HeadInput
 from tunelift.heads.model import HeadModel
 from tunelift.tuning.trainer import PromptTrainer
@@ -33,7 +34,8 @@ class HeadObjective:
             for group in model.plan(items, token_budget):
                 loss = model.loss_sum([items[index] for index in group])
                 if backward:
-                    backward(loss)
+                    with without_autocast(loss.device):
+                        backward(loss)
                 total += loss.item()
         return total
 

@@ -51,7 +51,7 @@ class Objective(Protocol):
             model: The model.
             items: Of one optimizer step.
             token_budget: Largest part, in tokens.
-            backward: Called with the loss of each part. None computes no gradients.
+            backward: To be called, outside of autocast, with the loss of each part. None computes no gradients.
         """
 
 
