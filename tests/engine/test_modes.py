@@ -82,3 +82,19 @@ def test_after_an_error_weights_are_as_they_were() -> None:
     with pytest.raises(RuntimeError), in_float32(network):
         network.layers[1](torch.randn(2, 3))
     assert [weight.data_ptr() for weight in network.parameters()] == before
+
+
+def test_without_memory_for_all_weights_none_is_widened(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, widened, widen = Network(), [], torch.Tensor.float
+
+    def once(weight: torch.Tensor) -> torch.Tensor:
+        if widened:
+            raise torch.OutOfMemoryError
+        widened.append(weight)
+        return widen(weight)
+
+    monkeypatch.setattr(torch.Tensor, "float", once)
+    with pytest.raises(torch.OutOfMemoryError), in_float32(network):
+        raise AssertionError
+    assert {weight.dtype for weight in network.parameters()} == {torch.bfloat16}
+    assert not any(module._forward_pre_hooks or module._forward_hooks for module in network.modules())

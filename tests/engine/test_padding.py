@@ -63,8 +63,12 @@ def test_the_memory_of_copies_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert copied_at_once(cache, 3, 5) == 7
     monkeypatch.setattr(padding, "COPIED_BYTES", 1)
     assert copied_at_once(cache, 3, 5) == 1
+
     # Nothing but the rows that are chosen is copied.
-    monkeypatch.setattr(torch.Tensor, "__deepcopy__", None)
+    def refuse(*_: object) -> None:
+        raise AssertionError("a whole tensor is copied")
+
+    monkeypatch.setattr(torch.Tensor, "__deepcopy__", refuse)
     chosen = copied(cache, torch.tensor([2, 0, 2, 1]))
     for layer, kept in zip(chosen.layers, cache.layers, strict=True):
         assert torch.equal(layer.keys, kept.keys[[2, 0, 2, 1]])

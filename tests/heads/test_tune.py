@@ -248,3 +248,15 @@ def test_the_objective_is_the_loss_of_all_readings(make_backbone: Any, make_head
     objective = HeadObjective()
     assert objective.count(inputs) == sum(len(item.token_ids) for item in inputs)
     assert objective.loss(model, inputs, 10) == pytest.approx(model.loss_sum(inputs).item(), rel=1e-5)
+
+
+def test_backward_passes_are_outside_of_autocast(make_backbone: Any, make_head: Any, make_inputs: Any) -> None:
+    config = make_head("entities")
+    model = HeadModel(make_backbone("bert"), config, 7)
+    autocast: list[bool] = []
+    with torch.autocast("cpu", torch.bfloat16):
+        HeadObjective().loss(
+            model, make_inputs(config, 6), 10, lambda _: autocast.append(torch.is_autocast_enabled("cpu"))
+        )
+    assert autocast
+    assert not any(autocast)

@@ -16,7 +16,7 @@ from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
 from tunelift.engine import encoder_decoder, padding
 from tunelift.engine.answers import Stopping, answer_prompts
-from tunelift.engine.encoder_decoder import compare_with_single
+from tunelift.engine.encoder_decoder import EncoderDecoderState, compare_with_single
 from tunelift.engine.likelihood import supervised_logprobs
 from tunelift.engine.loss import plan_step, step_loss, supervised_tokens
 from tunelift.engine.refusal import RefusedError
@@ -322,6 +322,14 @@ def test_kinds_of_models_that_compute_the_same_side_by_side(make: Any, architect
 def test_a_model_that_reads_one_token_at_a_time_is_refused(make: Any) -> None:
     with pytest.raises(RefusedError):
         compare_with_single(make("fsmt"))
+
+
+def test_prompts_go_on_in_the_order_in_which_they_were_read(make: Any) -> None:
+    state = EncoderDecoderState(make("t5"))
+    with torch.no_grad():
+        state.read([3, 4], [[5, 6], [7]])
+        with pytest.raises(ValueError, match=r"prompts \[3, 4\] go on together, not \[4, 3\]"):
+            state.step([4, 3], [8, 9])
 
 
 def test_lower_precision_is_compared_more_coarsely(make: Any) -> None:

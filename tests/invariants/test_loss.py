@@ -168,8 +168,15 @@ def test_stems_in_bfloat16(make_model: Any, architecture: str, weights: torch.dt
     model = make_model(architecture, torch.float32).to(weights)
     made = plan_step(model, prompts, 100)
     model.zero_grad()
+    autocast = []
+
+    def backward(loss: torch.Tensor) -> None:
+        autocast.append(torch.is_autocast_enabled("cpu"))
+        loss.backward()
+
     with torch.autocast("cpu", torch.bfloat16):
-        step_loss(model, prompts, made, lambda loss: loss.backward())
+        step_loss(model, prompts, made, backward)
+    assert not any(autocast)
     for name, weight in model.named_parameters():
         assert weight.grad.dtype == weights
         assert (weight.grad - expected[name]).norm() <= 0.1 * expected[name].norm() + 1e-3, name

@@ -11,14 +11,16 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tunelift.core.recipe import Lora
 from tunelift.core.records import Prompt
 from tunelift.engine import padding, side_by_side
 from tunelift.engine.answers import Stopping, answer_prompts
 from tunelift.engine.likelihood import supervised_logprobs
 from tunelift.engine.loss import plan_step, step_loss
 from tunelift.engine.refusal import RefusedError
-from tunelift.engine.side_by_side import enable_cache, takes_cache
+from tunelift.engine.side_by_side import PlainState, enable_cache, takes_cache
 from tunelift.engine.support import enable_trees, predicts_ahead
+from tunelift.models.adapters import add_lora, merge_adapter
 
 VOCABULARY = 64
 STOP = 2
@@ -95,6 +97,32 @@ def test_they_take_no_trees_and_it_is_known_which_go_on_behind_a_cache(
         enable_cache(model)
     assert takes_cache(model) == goes_on
     assert model.config.to_dict() == saved
+
+
+def test_the_finding_stays_with_the_model_inside_an_adapter(make: Any) -> None:
+    model = make("lfm2")
+    adapted = add_lora(model, Lora(rank=2), seed=1)
+    assert takes_cache(adapted)
+    enable_cache(adapted)
+    assert takes_cache(merge_adapter(adapted))
+
+
+def test_what_no_longer_holds_is_forgotten(make: Any) -> None:
+    model = make("lfm2")
+    assert takes_cache(model)
+    # Behind a cache its layers are given fewer tokens than this.
+    model.model.layers[0].register_forward_hook(lambda _, __, states: states * (1.1 if states.shape[1] > 9 else 1))
+    with pytest.raises(RefusedError, match="behind a cache its log-probabilities differ"):
+        enable_cache(model)
+    assert not takes_cache(model)
+
+
+def test_prompts_go_on_in_the_order_in_which_they_were_read(make: Any) -> None:
+    state = PlainState(make("lfm2"))
+    with torch.no_grad():
+        state.read([3, 4], [[5, 6], [7]])
+        with pytest.raises(ValueError, match=r"prompts \[3, 4\] go on together, not \[4, 3\]"):
+            state.step([4, 3], [8, 9])
 
 
 @pytest.mark.parametrize("together", ["many", "few"])

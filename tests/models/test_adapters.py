@@ -91,10 +91,37 @@ def test_layers_can_be_named(tiny_model: Callable[..., Any]) -> None:
         add_lora(tiny_model("llama"), Lora(target_modules=["query"]), seed=7)
 
 
-@pytest.mark.parametrize("architecture", ["mamba", "mamba2", "falcon_h1", "jamba"])
-def test_modules_that_fused_kernels_pass_by_get_no_adapter(tiny_model: Callable[..., Any], architecture: str) -> None:
-    settings = {"mamba2": {"num_heads": 8, "head_dim": 8}, "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 8}}
-    model = tiny_model(architecture, trees=False, **settings.get(architecture, {}))
-    adapted = {name.split(".")[-4] for name in adapter_weights(add_lora(model, Lora(rank=2), seed=7))}
-    assert "in_proj" in adapted
-    assert ("out_proj" in adapted) == (architecture == "jamba")
+STATE_SPACE: dict[str, dict[str, Any]] = {
+    "mamba": {},
+    "falcon_mamba": {},
+    "jamba": {},
+    "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 2},
+    "falcon_h1": {"mamba_d_ssm": 64, "mamba_n_heads": 8},
+    "granitemoehybrid": {"layer_types": ["mamba", "attention"], "mamba_n_heads": 8, "mamba_d_head": 8},
+    "zamba2": {
+        "num_hidden_layers": 4,
+        "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"],
+        "num_mem_blocks": 1,
+        "mamba_headdim": 8,
+        "n_mamba_heads": 8,
+        "mamba_ngroups": 2,
+        "adapter_rank": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("architecture", STATE_SPACE)
+def test_every_module_with_an_adapter_computes_with_it(tiny_model: Callable[..., Any], architecture: str) -> None:
+    model = add_lora(tiny_model(architecture, trees=False, **STATE_SPACE[architecture]), Lora(rank=2), seed=7)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    model(IDS, use_cache=False).logits.sum().backward()
+    weights = adapter_weights(model)
+    assert {name.split(".")[-4] for name in weights} >= {"in_proj"}
+    assert all(weight.grad is not None and weight.grad.any() for weight in weights.values())
+
+
+def test_a_module_that_is_passed_by_takes_no_adapter(tiny_model: Callable[..., Any]) -> None:
+    with pytest.raises(UserError, match=r'has no "out_proj" that takes an adapter - it has in_proj$'):
+        add_lora(tiny_model("mamba", trees=False), Lora(target_modules=["out_proj"]), seed=7)

@@ -72,6 +72,15 @@ def test_a_model_that_differs_on_long_prompts_is_computed_the_plain_way(
     assert "answers take long" not in said
 
 
+def test_a_model_that_cannot_be_computed_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("\nno kernel\nfor this device")
+
+    monkeypatch.setattr("transformers.models.llama.modeling_llama.LlamaMLP.forward", fail)
+    with pytest.raises(UserError, match=r": cannot be used: no kernel - choose another model$"):
+        load_model(str(folder), "float32")
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_model_that_cannot_go_on_behind_a_cache_is_loaded(
     tokenizer: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], precision: str

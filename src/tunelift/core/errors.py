@@ -26,6 +26,11 @@ class UserError(Exception):
         super().__init__(" ".join(f"{self.where}: {what} - {hint}".splitlines()))
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or what it is where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Words that lead a user from a misspelt name to the valid ones.
 

@@ -89,7 +89,7 @@ def step_loss(
             with kept_in_less_memory():
                 loss = loss_sum(model, [prompts[index] for index in group], stem)
             if backward:
-                with without_autocast(model.device):
+                with without_autocast(loss.device):
                     backward(loss)
             total += loss.item()
         return total

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -53,19 +54,14 @@ def in_float32(model: Any) -> Iterator[None]:
         for weight, data in kept.pop(module, ()):
             weight.data = data
 
-    hooks = [
-        hook
-        for module in {module for layer in layers for module in layer.modules()}
-        for hook in (
-            module.register_forward_pre_hook(
-                lambda module, _: widen(module, module.parameters(recurse=module in layers))
-            ),
-            module.register_forward_hook(restore),
-        )
-    ]
     inside = {weight for layer in layers for weight in layer.parameters()}
-    widen(model, [weight for weight in model.parameters() if weight not in inside])
+    hooks = []
     try:
+        for module in {module for layer in layers for module in layer.modules()}:
+            weights = partial(module.parameters, recurse=module in layers)
+            hooks.append(module.register_forward_pre_hook(lambda module, _, weights=weights: widen(module, weights())))
+            hooks.append(module.register_forward_hook(restore))
+        widen(model, (weight for weight in model.parameters() if weight not in inside))
         yield
     finally:
         for hook in hooks:

@@ -131,8 +131,8 @@ def copied_at_once(cache: Any, rows: int, width: int) -> int:
 def copied(cache: Any, rows: Tensor) -> Any:
     """Some rows of a cache, each as often as it is named; the cache stays as it is."""
     shared = copy.deepcopy(cache, {id(tensor): tensor for tensor in _tensors(cache)})
-    # It puts new tensors in the place of the shared ones, in layers of every kind; the library's other ways to select
-    # know attention alone.
+    # It puts new tensors in the place of the shared ones, of attention and of linear layers; the library's other ways
+    # to select know attention alone.
     shared.reorder_cache(rows)
     return shared
 

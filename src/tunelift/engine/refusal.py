@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from tunelift.core.errors import first_line
+
 # What models raise that are computed in a way they do not know.
 FAILURES = (ValueError, TypeError, KeyError, AttributeError, RuntimeError, IndexError)
 
@@ -19,4 +21,4 @@ def failing_as(refusal: Callable[[str], Exception]) -> Iterator[None]:
     try:
         yield
     except FAILURES as error:
-        raise refusal(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+        raise refusal(first_line(error)) from error

@@ -14,7 +14,7 @@ from tunelift.engine.encoder_decoder import probe
 from tunelift.engine.modes import evaluation_mode, in_float32
 from tunelift.engine.padding import READ_TOGETHER, in_groups, later_tokens, pad, plan_padded, scores_behind
 from tunelift.engine.plain import plain_logits
-from tunelift.engine.projection import logprobs_of, rows_at_once, widened
+from tunelift.engine.projection import causal_model, logprobs_of, rows_at_once, widened
 from tunelift.engine.refusal import RefusedError, failing_as
 from tunelift.engine.support import TOLERANCE
 
@@ -50,7 +50,7 @@ class PlainState:
         self.lengths = self.mask.sum(1)
         self.cache = DynamicCache(config=self.model.config)
         positions = (self.mask.cumsum(-1) - 1).clamp(min=0)
-        return self._run(token_ids, self.mask, positions, self.cache, 1)[:, -1]
+        return widened(self._run(token_ids, self.mask, positions, self.cache, 1)[:, -1])
 
     def score(self, numbers: Sequence[int], continuations: Sequence[Sequence[int]]) -> Tensor:
         """As `TreeState.score`."""
@@ -71,7 +71,7 @@ class PlainState:
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(numbers), 1)], dim=1)
         logits = self._run(torch.tensor(token_ids)[:, None], self.mask, self.lengths[:, None], self.cache, 0)
         self.lengths = self.lengths + 1
-        return logits[:, -1]
+        return widened(logits[:, -1])
 
     def drop(self, numbers: Sequence[int]) -> None:
         """As `TreeState.drop`."""
@@ -83,7 +83,7 @@ class PlainState:
         self.numbers = [self.numbers[place] for place in left]
 
     def _run(self, token_ids: Tensor, mask: Tensor, positions: Tensor, cache: Any, logits_to_keep: int) -> Tensor:
-        logits = self.model(
+        logits: Tensor = self.model(
             input_ids=token_ids.to(self.device),
             attention_mask=mask,
             position_ids=positions,
@@ -91,7 +91,7 @@ class PlainState:
             use_cache=True,
             logits_to_keep=logits_to_keep,
         ).logits
-        return widened(logits)
+        return logits
 
 
 class RecomputedState:
@@ -151,7 +151,7 @@ class RecomputedState:
 
 def takes_cache(model: Any) -> bool:
     """Whether a decoder that takes no trees goes on behind a cache, see `enable_cache`."""
-    return getattr(model, GOES_ON, False)
+    return getattr(causal_model(model), GOES_ON, False)
 
 
 def enable_cache(model: Any) -> None:
@@ -176,10 +176,13 @@ def enable_cache(model: Any) -> None:
     def refused(why: str) -> RefusedError:
         return RefusedError(f"it takes no cache: {why}")
 
-    setattr(model, GOES_ON, False)
-    with failing_as(refused), torch.inference_mode(), evaluation_mode(model), in_float32(model):
-        expected = compute(RecomputedState(model))
-        difference = ((compute(PlainState(model)) - expected).norm() / expected.norm()).item()
+    # Adapters come and go, and the model inside them stays.
+    setattr(causal_model(model), GOES_ON, False)
+    with torch.inference_mode(), evaluation_mode(model), in_float32(model):
+        with failing_as(RefusedError):
+            expected = compute(RecomputedState(model))
+        with failing_as(refused):
+            difference = ((compute(PlainState(model)) - expected).norm() / expected.norm()).item()
     if not difference <= TOLERANCE:
         raise RefusedError(f"behind a cache its log-probabilities differ by {difference:.1e} from those without one")
-    setattr(model, GOES_ON, True)
+    setattr(causal_model(model), GOES_ON, True)

@@ -12,9 +12,21 @@ from tunelift.core.seeds import derive_seed, seed_torch
 
 WHERE = "tune.method.lora"
 ADAPTER = "adapter_config.json"
-# Kinds of models whose fused kernels take the weights of a module without calling it, and would pass an adapter by.
-WITH_FUSED_KERNELS = {"falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h"}
-FUSED = "out_proj"
+# Modules whose weights some kinds of models take without calling them, always or in fused kernels, and would pass their
+# adapters by.
+OUT = {"out_proj"}
+ALL_BUT_IN = {"x_proj", "dt_proj", "out_proj"}
+PASSED_BY = {
+    "mamba": ALL_BUT_IN,
+    "falcon_mamba": ALL_BUT_IN,
+    "jamba": {"dt_proj"},
+    "mamba2": OUT,
+    "bamba": OUT,
+    "falcon_h1": OUT,
+    "granitemoehybrid": OUT,
+    "nemotron_h": OUT,
+    "zamba2": OUT,
+}
 
 
 def make_trainable(model: Any, method: Method, seed: int, task_type: str | None = None) -> Any:
@@ -58,7 +70,11 @@ def add_lora(model: Any, settings: Lora, seed: int, task_type: str | None = None
     chosen = available if settings.target_modules == "all-linear" else settings.target_modules
     unknown = [name for name in chosen if name not in available]
     if unknown:
-        raise UserError(f"{WHERE}.target_modules", f'the model has no "{unknown[0]}"', "it has " + ", ".join(available))
+        raise UserError(
+            f"{WHERE}.target_modules",
+            f'the model has no "{unknown[0]}" that takes an adapter',
+            "it has " + ", ".join(available),
+        )
     if settings.last_layers and model.config.is_encoder_decoder:
         raise UserError(f"{WHERE}.last_layers", "is not offered for a model with an encoder", "leave it out")
     count = model.config.get_text_config().num_hidden_layers
@@ -113,7 +129,10 @@ def save_network(network: Any, tokenizer: Any, name: str, folder: Path) -> None:
 
 
 def linear_modules(model: Any) -> list[str]:
-    """Where the linear modules that take an adapter stand in a model; the output projection is not among them."""
+    """Where the linear modules that take an adapter stand in a model.
+
+    The output projection is not among them, nor are modules of which a number is the name, which layers have, too.
+    """
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
@@ -121,8 +140,8 @@ def linear_modules(model: Any) -> list[str]:
     names = [
         name for name, part in model.named_modules() if isinstance(part, nn.Linear | Conv1D) and part is not output
     ]
-    fused = {FUSED} if model.config.model_type in WITH_FUSED_KERNELS else set()
-    return [name for name in names if name.rpartition(".")[2] not in fused]
+    left_out = PASSED_BY.get(model.config.model_type, set())
+    return [name for name in names if not (last := name.rpartition(".")[2]).isdecimal() and last not in left_out]
 
 
 def layer_of(name: str) -> int | None:

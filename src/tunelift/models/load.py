@@ -10,7 +10,7 @@ from typing import Any
 
 from tunelift.core import hardware
 from tunelift.core.cache import MANIFEST
-from tunelift.core.errors import UserError, nearest, shorten
+from tunelift.core.errors import UserError, first_line, nearest, shorten
 from tunelift.core.files import content_hash, file_hash, read_json
 from tunelift.core.progress import say
 from tunelift.core.records import Prompt
@@ -327,6 +327,5 @@ def _explained(name: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # a damaged file can fail anywhere in the library
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         hint = "check the name; without a network use a folder, a .gguf file or bundled/smollm2-135m-instruct"
-        raise UserError(name, f"cannot be loaded: {reason}", hint) from error
+        raise UserError(name, f"cannot be loaded: {first_line(error)}", hint) from error
