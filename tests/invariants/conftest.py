@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from tunelift.engine import answers, layout, plan, state, tree
+from tunelift.engine.side_by_side import enable_cache
 
 
 @pytest.fixture(params=["default", "finest", "plain"])
@@ -39,6 +40,8 @@ def arrangement(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def make_model(arrangement: str, tiny_model: Callable[..., Any]) -> Callable[..., Any]:
     def make(architecture: str, dtype: Any) -> Any:
         model = tiny_model(architecture, vocabulary=64, dtype=dtype, trees=arrangement != "plain")
+        if arrangement == "plain":
+            enable_cache(model)
         if dtype is torch.float64:
             widen_norms(model)
         return model

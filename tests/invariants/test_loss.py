@@ -176,6 +176,7 @@ def test_stems_in_bfloat16(make_model: Any, architecture: str, weights: torch.dt
 
     with torch.autocast("cpu", torch.bfloat16):
         step_loss(model, prompts, made, backward)
+    assert autocast
     assert not any(autocast)
     for name, weight in model.named_parameters():
         assert weight.grad.dtype == weights
